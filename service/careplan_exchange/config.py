@@ -1,0 +1,253 @@
+"""Settings: a file, over it the environment (`CAREPLAN_…`), over it a command's options.
+
+Only `bootstrap.py` and the commands that show or write settings import this module.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import (
+    SettingsError as MalformedVariableError,
+)
+
+from .errors import SettingsError
+
+DEFAULT_FILE = Path("careplan.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Endpoint(_Section):
+    """One FHIR server. A secret is named by a variable or a file, so that none stands in the settings file."""
+
+    url: AnyHttpUrl
+    identity: str | None = Field(
+        default=None,
+        description="Names this server in the identifiers we derive; keep it when the URL changes.",
+    )
+    auth: Literal["none", "basic", "bearer"] = "none"
+    username: str | None = None
+    password_env: str | None = Field(default=None, description="The environment variable with the password.")
+    password_file: Path | None = None
+    token_env: str | None = Field(default=None, description="The environment variable with the bearer token.")
+    token_file: Path | None = None
+    ca_bundle: Path | None = Field(default=None, description="PEM file of a private certificate authority.")
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    attempts: Annotated[int, Field(ge=1, le=10)] = 4
+    concurrency: Annotated[int, Field(ge=1, le=50)] = 5
+    max_response_mb: Annotated[int, Field(ge=1, le=2048)] = 64
+
+    @model_validator(mode="after")
+    def _credentials_are_named(self) -> Self:
+        if self.auth == "basic" and not (self.username and (self.password_env or self.password_file)):
+            raise ValueError('auth = "basic" needs `username` and one of `password_env`, `password_file`')
+        if self.auth == "bearer" and not (self.token_env or self.token_file):
+            raise ValueError('auth = "bearer" needs one of `token_env`, `token_file`')
+        return self
+
+
+class Store(_Section):
+    """`sqlite:///careplan.db` or `postgresql://user@host/name`; the password comes from a variable or file."""
+
+    url: str = "sqlite:///careplan.db"
+    password_env: str | None = None
+    password_file: Path | None = None
+
+
+class Server(_Section):
+    """The HTTP service. Beyond loopback it starts only with an API key or an OIDC issuer."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    api_key: SecretStr | None = Field(default=None, description="Set it by CAREPLAN_SERVER__API_KEY.")
+    api_key_file: Path | None = None
+    oidc_issuer: AnyHttpUrl | None = None
+    oidc_audience: str | None = None
+
+    @model_validator(mode="after")
+    def _an_issuer_has_an_audience(self) -> Self:
+        if self.oidc_issuer is not None and not self.oidc_audience:
+            raise ValueError("`oidc_issuer` needs `oidc_audience`: whose tokens are meant for this service")
+        return self
+
+
+class Policy(_Section):
+    """What may be written without a person. The default writes nothing that counts as an order."""
+
+    new_plans: Literal["draft", "active", "review"] = "draft"
+    changes_to_active_plans: Literal["review", "write"] = "review"
+
+
+class Knowledge(_Section):
+    overlay: Path | None = Field(
+        default=None, description="A folder laid over our mappings, profiles, protocols."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with safe defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CAREPLAN_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    endpoints: Mapping[str, Endpoint] = Field(default_factory=dict)
+    store: Store = Store()
+    server: Server = Server()
+    policy: Policy = Policy()
+    knowledge: Knowledge = Knowledge()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The file comes in as the lowest layer: `load` passes it as init arguments.
+        return (env_settings, init_settings)
+
+
+def load(file: Path | None = None) -> Settings:
+    """Settings from `file` (default `careplan.toml` where it exists) and the environment.
+
+    Raises SettingsError naming the key and the nearest one that exists.
+    """
+    path = file or DEFAULT_FILE
+    content: dict[str, Any] = {}
+    if file is not None and not file.is_file():
+        raise SettingsError(
+            f"The settings file {file} does not exist.",
+            mend="Write one with `careplan init`, or name another.",
+        )
+    if path.is_file():
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} is not valid TOML: {error}.", mend="Mend that line.") from None
+        except OSError as error:
+            raise SettingsError(
+                f"{path} cannot be read: {error.strerror}.", mend="Check its permissions."
+            ) from None
+    _refuse_unknown_variables()
+    try:
+        return Settings(**content)
+    except MalformedVariableError as error:
+        raise SettingsError(
+            f"An environment variable cannot be read: {error}.",
+            mend="Give it as JSON, or one field at a time.",
+        ) from None
+    except ValidationError as error:
+        raise SettingsError(_explain(error), mend=f"Mend it in {path} or in the environment.") from None
+
+
+def endpoint_named(settings: Settings, name: str) -> Endpoint:
+    """The endpoint of that name, or one made of a URL. Raises SettingsError naming the nearest name."""
+    if name in settings.endpoints:
+        return settings.endpoints[name]
+    if name.startswith(("http://", "https://")):
+        try:
+            return Endpoint(url=TypeAdapter(AnyHttpUrl).validate_python(name))
+        except ValidationError:
+            raise SettingsError(
+                "The endpoint's URL is not a valid URL.", mend="Give it as https://host[:port]/path."
+            ) from None
+    raise SettingsError(
+        f"There is no endpoint named '{name}'.{_nearest(name, settings.endpoints)}",
+        mend="Give a URL (https://…), or add [endpoints.NAME] to careplan.toml.",
+    )
+
+
+def secret(what: str, env: str | None, file: Path | None) -> str:
+    """The secret behind a variable or file. Raises SettingsError that names the place, never the value."""
+    if env is not None:
+        value = os.environ.get(env)
+        if not value:
+            raise SettingsError(f"The {what} is empty: variable {env} is not set.", mend=f"Set {env}.")
+        return value.strip()
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                f"The {what} cannot be read from {file}: {error.strerror}.",
+                mend="Check path and permissions.",
+            ) from None
+    raise SettingsError(f"No {what} is configured.", mend="Name its variable or file in careplan.toml.")
+
+
+def _nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "store": Store,
+    "server": Server,
+    "policy": Policy,
+    "knowledge": Knowledge,
+}
+
+
+def _refuse_unknown_variables() -> None:
+    """pydantic-settings passes over a misspelt variable in silence; a setting that does nothing is a trap."""
+    for variable in os.environ:
+        if not variable.upper().startswith("CAREPLAN_"):
+            continue
+        first, *rest = variable.upper().removeprefix("CAREPLAN_").lower().split("__")
+        fields = list(Settings.model_fields)
+        if first not in fields:
+            raise SettingsError(
+                f"{variable} is not a setting.{_nearest(first, fields)}", mend=f"Unset or rename {variable}."
+            )
+        section = _SECTIONS.get(first)
+        if section is not None and rest and rest[0] not in section.model_fields:
+            raise SettingsError(
+                f"{variable} is not a setting.{_nearest(rest[0], list(section.model_fields))}",
+                mend=f"Unset or rename {variable}.",
+            )
+
+
+def _explain(error: ValidationError) -> str:
+    sentences = []
+    for problem in error.errors(include_input=False, include_url=False):
+        path = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known_at(problem["loc"])
+            sentences.append(f"'{path}' is not a setting.{_nearest(str(problem['loc'][-1]), known)}")
+        else:
+            sentences.append(f"'{path}': {problem['msg']}.")
+    return " ".join(sentences)
+
+
+def _known_at(path: tuple[int | str, ...]) -> list[str]:
+    if len(path) == 1:
+        return list(Settings.model_fields)
+    if path[0] == "endpoints":
+        return list(Endpoint.model_fields)
+    section = _SECTIONS.get(str(path[0]))
+    return list(section.model_fields) if section else []

@@ -1,0 +1,144 @@
+"""The knowledge folders: where they are, how they are read, and which line a value came from.
+
+A site's own folder is laid over ours: a file with the same relative path replaces ours, others are added.
+"""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from .errors import KnowledgeError
+from .model.issue import Finding
+
+Folder = Literal["mappings", "profiles", "protocols"]
+FOLDERS: tuple[Folder, ...] = ("mappings", "profiles", "protocols")
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """One YAML or JSON file. `lines` gives the line of every element by its path (`("action", 0, "title")`)."""
+
+    path: str
+    content: Any
+    lines: dict[tuple[str | int, ...], int]
+
+    def line(self, *path: str | int) -> int:
+        """The line of this element, or of the nearest one above it that the file has."""
+        for length in range(len(path), -1, -1):
+            if (line := self.lines.get(path[:length])) is not None:
+                return line
+        return 1
+
+    def finding(self, message: str, mend: str, *path: str | int) -> Finding:
+        return Finding(file=self.path, line=self.line(*path), message=message, mend=mend)
+
+
+def root() -> Path:
+    """The folder that holds `mappings/`, `profiles/` and `protocols/`: the packaged copy, else the checkout."""
+    packaged = Path(__file__).parent / "_knowledge"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2]
+
+
+def documents(folder: Folder, overlay: Path | None = None) -> tuple[Document, ...]:
+    """Every YAML and JSON file below `folder`, ours with the site's `overlay` laid over it, by path.
+
+    Raises KnowledgeError with file and line where one cannot be parsed.
+    """
+    files: dict[str, Path] = {}
+    for base in (root(), overlay):
+        if base is None:
+            continue
+        files |= {str(path.relative_to(base)): path for path in _files(base / folder)}
+    return tuple(parse(name, files[name].read_bytes()) for name in sorted(files))
+
+
+def parse(name: str, text: bytes) -> Document:
+    """Read YAML (or JSON, which is YAML) with numbers as Decimal and no YAML 1.1 surprises: `no`, `on` and
+    dates stay strings. Raises KnowledgeError."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        lines: dict[tuple[str | int, ...], int] = {}
+        if node is None:
+            raise KnowledgeError(
+                [Finding(file=name, line=1, message="The file is empty.", mend="Fill it or remove it.")]
+            )
+        _note_lines(node, (), lines, name)
+        content = loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise KnowledgeError(
+            [
+                Finding(
+                    file=name,
+                    line=mark.line + 1 if mark else 1,
+                    message=f"Not valid YAML: {error.problem or error.context}.",
+                    mend="Mend the syntax there (indentation, quotes, a colon).",
+                )
+            ]
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise KnowledgeError(
+            [Finding(file=name, line=1, message="Not readable as UTF-8 YAML.", mend="Save it as UTF-8.")]
+        ) from None
+    finally:
+        loader.dispose()
+    return Document(path=name, content=content, lines=lines)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in {".yaml", ".yml", ".json"} and path.is_file():
+                yield path
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the JSON schema's idea of scalars."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("tag:yaml.org,2002:bool", r"^(?:true|false)$", "tf"),
+    ("tag:yaml.org,2002:null", r"^(?:null|~|)$", ["n", "~", ""]),
+    ("tag:yaml.org,2002:int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
+    ("tag:yaml.org,2002:float", r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$", list("-0123456789")),
+):
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+
+
+def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
+    return Decimal(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
+
+
+def _note_lines(
+    node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], name: str
+) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise KnowledgeError(
+                    [
+                        Finding(
+                            file=name,
+                            line=key.start_mark.line + 1,
+                            message=f"The key '{key.value}' stands twice here; only one would count.",
+                            mend="Remove or rename one of them.",
+                        )
+                    ]
+                )
+            seen.add(key.value)
+            lines[(*path, key.value)] = key.start_mark.line + 1
+            _note_lines(value, (*path, key.value), lines, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _note_lines(value, (*path, index), lines, name)

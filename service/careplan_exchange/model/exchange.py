@@ -1,0 +1,29 @@
+"""The durable record of one exchange: one run of the data path for one patient."""
+
+from typing import Literal
+
+import msgspec
+
+from .receipt import Receipt
+
+ExchangeState = Literal["accepted", "running", "done"]
+
+
+class ExchangeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for. `endpoint` and `target` are URLs or names in `careplan.toml`."""
+
+    endpoint: str
+    patient: str
+    target: str | None = None
+    today: str | None = None  # FHIR date
+    approve: bool = False
+
+
+class ExchangeRow(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    request: ExchangeRequest
+    state: ExchangeState
+    created_at: str
+    updated_at: str
+    idempotency_key: str | None = None
+    receipt: Receipt | None = None

@@ -1,0 +1,43 @@
+"""A change that waits for a person."""
+
+from typing import Literal
+
+import msgspec
+
+from .changes import ChangeSet
+
+ReviewState = Literal["pending", "approved", "rejected", "superseded"]
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A ChangeSet that policy did not let through. `why` are sentences; `id` is the exchange's id."""
+
+    id: str
+    target: str
+    patient: str
+    change_set: ChangeSet
+    why: tuple[str, ...]
+    created_at: str
+    state: ReviewState = "pending"
+    decided_by: str | None = None
+    decided_at: str | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What policy made of a ChangeSet: the part that may be written now, and the part that waits."""
+
+    write: ChangeSet
+    wait: ChangeSet
+    why: tuple[str, ...] = ()
+
+
+class ReviewPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be written without a person.
+
+    `new_plans`: "draft" writes a plan that is not there yet as a draft with proposed goals, "active" writes it
+    as active, "review" keeps it until it is approved. `changes_to_active_plans`: a change to a plan that a
+    person has made active waits ("review") or is written ("write"). Conflicts always wait.
+    """
+
+    new_plans: Literal["draft", "active", "review"] = "draft"
+    changes_to_active_plans: Literal["review", "write"] = "review"

@@ -1,0 +1,46 @@
+"""The concepts that mapping fills and protocols speak of, and the ValueSets behind them."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from .snapshot import Coding, FactKind
+
+
+class Concept(msgspec.Struct, frozen=True, kw_only=True):
+    """One internal profile. `id` is also the name of its FHIRPath variable (`%hba1c`).
+
+    `unit` is the canonical UCUM unit of a measurement. `plausible` bounds what a living person can have, in
+    that unit: a value outside is an Issue, not a fact. `max_age_days` is how old a value may be to count as
+    current. `when_absent` says what it means that a record read whole holds no fact of this concept:
+    "unknown", or "absent" (for a diagnosis that triggers a protocol: nobody recorded it, so the protocol does
+    not apply). `value_set` is the canonical of the ValueSet whose codes mean this concept.
+    """
+
+    id: str
+    kind: FactKind
+    title: str
+    value_set: str
+    when_absent: Literal["unknown", "absent"]
+    unit: str | None = None
+    plausible: tuple[Decimal, Decimal] | None = None
+    max_age_days: int | None = None
+
+
+class ValueSet(msgspec.Struct, frozen=True, kw_only=True):
+    """A ValueSet by enumeration. `codes` are (system, code) pairs; `source` says where they were checked."""
+
+    url: str
+    title: str
+    codes: frozenset[tuple[str, str]]
+    source: str
+
+    def contains(self, coding: Coding) -> bool:
+        return (coding.system, coding.code) in self.codes
+
+
+class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
+    concepts: Mapping[str, Concept]
+    value_sets: Mapping[str, ValueSet]
