@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test test-slow coverage check format lock clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,14 @@ demo: $(VENV)/.installed ## The main job, end to end, on the embedded sandbox se
 
 test: $(VENV)/.installed-dev ## Set up and run the tests (not the slow ones)
 	@$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: $(VENV)/.installed-dev ## The drills and the suites over every fixture patient (minutes)
+	@$(BIN)/python -m pytest -q -m slow
+
+coverage: $(VENV)/.installed-dev ## Branch coverage of the pure core (at least 95 %)
+	@$(BIN)/python -m pytest -q -m "not slow and not hapi and not oracle and not postgres" tests/unit tests/cases \
+		--cov=careplan_exchange.mapping --cov=careplan_exchange.planner --cov=careplan_exchange.reconcile \
+		--cov=careplan_exchange.model --cov-branch --cov-report=term --cov-fail-under=95
 
 check: $(VENV)/.installed-dev ## Format, lint, types, layers, knowledge lint
 	@$(BIN)/ruff format --check .
