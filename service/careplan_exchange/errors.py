@@ -17,6 +17,7 @@ CareplanError
 │   ├── AuthenticationRefusedError
 │   ├── VersionConflictError
 │   ├── UnsupportedServerError
+│   ├── InvalidResourceError
 │   └── DuplicateError
 ├── UnavailableError                  5   not reachable, or not now
 │   ├── EndpointUnreachableError
@@ -182,6 +183,14 @@ class UnsupportedServerError(RefusedError):
 
     key = "refused.unsupported"
     title = "The server does not support this"
+
+
+class InvalidResourceError(RefusedError):
+    """Our own check found that what would have been written is not valid FHIR; nothing was sent."""
+
+    http_status = 500
+    key = "refused.invalid"
+    title = "What would have been written is not valid"
 
 
 class DuplicateError(RefusedError):

@@ -1,0 +1,15 @@
+"""The HTTP service: exchanges, proposals and the ledger over HTTP, with problems (RFC 9457) for every error.
+
+In: `jobs.Exchanges` (what the product can do) and `ApiAuth` (who may ask). Out: a FastAPI application, or a server
+that runs it until it is told to stop. Endpoints are asked for by their configured name only, never by URL or path.
+Nothing that a client sent is repeated in an answer, a log or a metric. Read `app.py` first, then `exchanges.py`.
+
+`create_app` builds the application, `check_binding` refuses an open one beyond loopback, `run` binds and serves.
+"""
+
+from .app import create_app
+from .auth import ApiAuth, check_binding
+from .oidc import OidcIssuer
+from .server import run
+
+__all__ = ["ApiAuth", "OidcIssuer", "check_binding", "create_app", "run"]

@@ -1,0 +1,40 @@
+"""The FHIR REST client: everything that this product says to a server goes through here.
+
+In: a `Connection` (base URL, credentials, limits). Out: a `FhirClient` that reads, searches and writes, or raises
+one of errors.py, each with its mend. A search is whole or an error; a write is sent once, and its caller always
+knows whether it was carried out, was not, or must be looked up. Resources come as `Resource` with the server's
+own bytes. Tokens stay with the endpoint; no error or log repeats a server's free text. Read `client.py` first,
+then `search.py` for what makes a search whole, `retry.py` for what is sent again, `failures.py` for what is
+raised.
+"""
+
+from .bundle import ID, Bundle, Entry, Header, as_resource, newest, read_bundle, read_header
+from .capabilities import Capabilities
+from .client import FhirClient, connect
+from .connection import BasicAuth, BearerAuth, Connection, NoAuth
+from .retry import Pacing
+from .search import Query, literal, refuse_partial
+from .writes import Written
+
+__all__ = [
+    "ID",
+    "BasicAuth",
+    "BearerAuth",
+    "Bundle",
+    "Capabilities",
+    "Connection",
+    "Entry",
+    "FhirClient",
+    "Header",
+    "NoAuth",
+    "Pacing",
+    "Query",
+    "Written",
+    "as_resource",
+    "connect",
+    "literal",
+    "newest",
+    "read_bundle",
+    "read_header",
+    "refuse_partial",
+]

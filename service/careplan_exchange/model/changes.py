@@ -10,7 +10,7 @@ Json = dict[str, Any]
 Action = Literal["create", "update", "unchanged"]
 
 
-class Rendered(msgspec.Struct, frozen=True, kw_only=True):
+class Rendered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One resource as we would author it, in the target's version of FHIR, before any merge.
 
     `identity` is the value of its identifier in our system (model/identity.py). References between rendered
@@ -23,7 +23,7 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     body: Json
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class Held(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One resource as the target holds it now, read without any cache."""
 
     identity: str
@@ -37,7 +37,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.type}/{self.id}"
 
 
-class Base(msgspec.Struct, frozen=True, kw_only=True):
+class Base(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What stands between us and the server since our last write, element by element.
 
     `ours` is our rendering as of the last write that took it; `stored` is how the server kept it. Theirs
@@ -54,7 +54,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     stored: Json
 
 
-class ElementChange(msgspec.Struct, frozen=True, kw_only=True):
+class ElementChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One element that differs. `path` is FHIRPath-like (`Goal.target[0].dueDate`).
 
     `kind`: "ours" is taken into the merged body; "theirs" is a person's edit that stays; "conflict" is changed
@@ -68,7 +68,7 @@ class ElementChange(msgspec.Struct, frozen=True, kw_only=True):
     ours: Any = None
 
 
-class ResourceChange(msgspec.Struct, frozen=True, kw_only=True):
+class ResourceChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`body` is what would be sent (for "unchanged": what the server holds). An update is sent with `If-Match`
     of `version_id`. `ours` is our rendering with references resolved, `theirs` and `base` what it was merged
     with: the next base is computed from them once the server has answered (reconcile.next_base)."""
@@ -90,7 +90,7 @@ class ResourceChange(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.type}/{self.id}" if self.id else self.full_url
 
 
-class ChangeSet(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeSet(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """All changes of one exchange, in the order in which they are written. `issues` say what was left alone."""
 
     patient: str
@@ -106,7 +106,7 @@ class ChangeSet(msgspec.Struct, frozen=True, kw_only=True):
         return tuple((c, e) for c in self.changes for e in c.elements if e.kind == "conflict")
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is about to be sent, stored before the request, so that an unknown outcome can be settled."""
 
     id: str
@@ -117,7 +117,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
 
 
-class WrittenResource(msgspec.Struct, frozen=True, kw_only=True):
+class WrittenResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One resource after the write, with the body as the server stored it."""
 
     identity: str
@@ -128,7 +128,7 @@ class WrittenResource(msgspec.Struct, frozen=True, kw_only=True):
     stored: Json
 
 
-class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+class Settlement(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What became of an intent whose outcome was unknown.
 
     "committed": every resource of it stands on the server (in `written`); "absent": none does, and it may be

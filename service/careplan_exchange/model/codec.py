@@ -12,7 +12,11 @@ _canonical = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 def decode(data: bytes | str) -> Any:
     """JSON to plain values, numbers with a point as Decimal. Raises msgspec.DecodeError."""
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except (UnicodeDecodeError, RecursionError) as error:
+        # The decoder lets these through; the first of them carries the data, which may be clinical.
+        raise msgspec.DecodeError(f"JSON cannot be read: {type(error).__name__}") from None
 
 
 def encode(value: Any) -> bytes:

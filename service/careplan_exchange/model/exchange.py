@@ -9,7 +9,7 @@ from .receipt import Receipt
 ExchangeState = Literal["accepted", "running", "done"]
 
 
-class ExchangeRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ExchangeRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What was asked for. `endpoint` and `target` are URLs or names in `careplan.toml`."""
 
     endpoint: str
@@ -19,7 +19,7 @@ class ExchangeRequest(msgspec.Struct, frozen=True, kw_only=True):
     approve: bool = False
 
 
-class ExchangeRow(msgspec.Struct, frozen=True, kw_only=True):
+class ExchangeRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     id: str
     request: ExchangeRequest
     state: ExchangeState

@@ -7,14 +7,14 @@ import msgspec
 Severity = Literal["error", "warning", "information"]
 
 
-class Issue(msgspec.Struct, frozen=True, kw_only=True):
+class Issue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One thing a person should know, in the terms of `OperationOutcome.issue`.
 
     `code` is an IssueType (http://hl7.org/fhir/R4/valueset-issue-type.html), `key` our own dotted and
     stable name for the cause (`mapping.unit.unknown`), `source` the versioned reference of the resource it
     is about (`Observation/12/_history/3`), `expression` the FHIRPath of the element, `mend` what to do.
     `detail` is for a person's screen: it may name codes and units, never a name, address or free text of
-    the patient's.
+    the patient's. Where the same is true of several resources there is one issue: `sources` then lists them all.
     """
 
     severity: Severity
@@ -24,9 +24,10 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     expression: str | None = None
     mend: str | None = None
+    sources: tuple[str, ...] = ()
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One complaint of the knowledge linter: where, what, and the mend."""
 
     file: str

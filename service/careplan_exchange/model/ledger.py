@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Something that happened, before it has a place in the chain. `event` is a dotted name from logs.py.
 
     `data` holds references, versions, counts, keys and hashes; never a name, a birth date or a value that was
@@ -18,7 +18,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True):
+class Link(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An entry in its place. `hash` covers `seq`, `previous` and the canonical JSON of the entry."""
 
     seq: int
@@ -27,7 +27,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The result of `audit verify`: how many entries were checked, and the first that does not fit."""
 
     entries: int

@@ -14,7 +14,7 @@ Truth = Literal["true", "false", "unknown"]
 ActivityKind = Literal["lifestyle", "diet", "medication", "monitoring", "referral", "education"]
 
 
-class Citation(msgspec.Struct, frozen=True, kw_only=True):
+class Citation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where a recommendation comes from: guideline or label, year, DOI or URL, and its grade if it has one."""
 
     label: str
@@ -22,7 +22,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
     grade: str | None = None
 
 
-class ProtocolRef(msgspec.Struct, frozen=True, kw_only=True):
+class ProtocolRef(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     url: str
     version: str
     title: str
@@ -32,7 +32,7 @@ class ProtocolRef(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.url}|{self.version}"
 
 
-class Used(msgspec.Struct, frozen=True, kw_only=True):
+class Used(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One value a rule looked at: the variable, what it held ("8.1 %", "present", "unknown"), and its source."""
 
     variable: str
@@ -40,7 +40,7 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
 
 
-class Reason(msgspec.Struct, frozen=True, kw_only=True):
+class Reason(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Why a line is, or is not, in the plan. `rule` is the FHIRPath of the condition as the protocol has it."""
 
     text: str
@@ -49,7 +49,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     used: tuple[Used, ...] = ()
 
 
-class Gap(msgspec.Struct, frozen=True, kw_only=True):
+class Gap(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Something a rule needed and the record does not say. `ask` is the question to put to a person."""
 
     concept: str
@@ -57,7 +57,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     needed_by: tuple[str, ...]
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A range to reach, in UCUM `unit`; `low` and `high` are inclusive, as in Goal.target.detailRange."""
 
     measure: Coding
@@ -67,7 +67,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     due: date | None = None
 
 
-class GoalProposal(msgspec.Struct, frozen=True, kw_only=True):
+class GoalProposal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`key` is stable over runs and unique in the plan: `t2dm/goal/hba1c`. It, not the text, is the identity."""
 
     key: str
@@ -84,7 +84,7 @@ class GoalProposal(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Gap, ...] = ()
 
 
-class ActivityProposal(msgspec.Struct, frozen=True, kw_only=True):
+class ActivityProposal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Something to do. `resource_kind` is the request it stands for; a MedicationRequest stays a proposal.
 
     `codings` may be empty: the text then says it. `timing` is a FHIR Timing as plain JSON. `goals` are keys of
@@ -109,7 +109,7 @@ class ActivityProposal(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[str, ...] = ()
 
 
-class Restriction(msgspec.Struct, frozen=True, kw_only=True):
+class Restriction(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Something to avoid, and why. It is written as a goal of avoidance and a counselling activity (the keys
     `goal` and `activity` name both in the same proposal) and listed under "Avoid" in the narrative."""
 
@@ -124,7 +124,7 @@ class Restriction(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Gap, ...] = ()
 
 
-class Withheld(msgspec.Struct, frozen=True, kw_only=True):
+class Withheld(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An activity that a protocol would have proposed and a safety condition holds back: a DetectedIssue.
 
     `certain` is false where it is held back because the deciding fact is unknown.
@@ -142,7 +142,7 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Gap, ...] = ()
 
 
-class NotApplied(msgspec.Struct, frozen=True, kw_only=True):
+class NotApplied(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A protocol, goal or action that does not apply to this patient, and the condition that says so."""
 
     key: str
@@ -150,7 +150,7 @@ class NotApplied(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...]
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+class Proposal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The whole plan as proposed. Empty `protocols` means that no protocol applies: there is nothing to write."""
 
     patient: Evidence

@@ -16,7 +16,7 @@ class ReceiptResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     action: Action | Literal["pending"]
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`exchange` is the id under which `audit show` and `review show` find the whole story."""
 
     outcome: Outcome

@@ -9,7 +9,7 @@ from .issue import Issue
 FhirRelease = Literal["R4", "R5"]
 
 
-class Resource(msgspec.Struct, frozen=True, kw_only=True):
+class Resource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One resource as read. `content` is the server's own JSON, untouched, so that nothing is lost."""
 
     type: str
@@ -27,7 +27,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.reference}/_history/{self.version_id}" if self.version_id else self.reference
 
 
-class PatientRecord(msgspec.Struct, frozen=True, kw_only=True):
+class PatientRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Everything that was asked for, about one patient, read whole.
 
     `endpoint` is the base URL it came from; `identity` names that endpoint in derived identifiers and stays

@@ -5,14 +5,17 @@ from typing import Literal
 import msgspec
 
 from .changes import ChangeSet
+from .exchange import ExchangeRequest
 
 ReviewState = Literal["pending", "approved", "rejected", "superseded"]
 
 
-class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """A ChangeSet that policy did not let through. `why` are sentences; `id` is the exchange's id."""
+class Pending(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A ChangeSet that policy did not let through. `why` are sentences; `id` is the exchange's id; `request` is
+    what was asked for, so that an approval can run it again and write what still fits."""
 
     id: str
+    request: ExchangeRequest
     target: str
     patient: str
     change_set: ChangeSet
@@ -23,7 +26,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: str | None = None
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What policy made of a ChangeSet: the part that may be written now, and the part that waits."""
 
     write: ChangeSet
@@ -31,7 +34,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     why: tuple[str, ...] = ()
 
 
-class ReviewPolicy(msgspec.Struct, frozen=True, kw_only=True):
+class ReviewPolicy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What may be written without a person.
 
     `new_plans`: "draft" writes a plan that is not there yet as a draft with proposed goals, "active" writes it

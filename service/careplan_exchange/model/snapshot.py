@@ -12,13 +12,13 @@ FactKind = Literal["measurement", "condition", "medication", "allergy", "procedu
 FactState = Literal["present", "absent", "unknown"]
 
 
-class Coding(msgspec.Struct, frozen=True, kw_only=True):
+class Coding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     system: str | None = None
     code: str | None = None
     display: str | None = None
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The exact resource and version a fact was read from, and the date it speaks of (FHIR date or dateTime)."""
 
     reference: str
@@ -26,7 +26,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     date: str | None = None
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One thing known about the patient.
 
     `concept` is the id of a concept in `profiles/` (`hba1c`). A measurement has `value` in `unit`, the
@@ -50,7 +50,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     active: bool = True
 
 
-class PatientProfile(msgspec.Struct, frozen=True, kw_only=True):
+class PatientProfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The few things about the person that planning needs. No name: a plan is addressed by reference."""
 
     evidence: Evidence
@@ -59,7 +59,7 @@ class PatientProfile(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`as_of` is the run's "today". `categories` are the resource types read whole (see PatientRecord)."""
 
     patient: PatientProfile

@@ -9,7 +9,7 @@ import msgspec
 from .snapshot import Coding, FactKind
 
 
-class Concept(msgspec.Struct, frozen=True, kw_only=True):
+class Concept(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One internal profile. `id` is also the name of its FHIRPath variable (`%hba1c`).
 
     `unit` is the canonical UCUM unit of a measurement. `plausible` bounds what a living person can have, in
@@ -29,18 +29,29 @@ class Concept(msgspec.Struct, frozen=True, kw_only=True):
     max_age_days: int | None = None
 
 
-class ValueSet(msgspec.Struct, frozen=True, kw_only=True):
-    """A ValueSet by enumeration. `codes` are (system, code) pairs; `source` says where they were checked."""
+class ValueSet(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A ValueSet by enumeration. `codes` are (system, code) pairs; `source` says where they were checked.
+
+    `prefixes` are (system, code) pairs of code systems whose hierarchy is in the spelling (ICD-10-CM): the code
+    and every longer code that begins with it, dots aside.
+    """
 
     url: str
     title: str
     codes: frozenset[tuple[str, str]]
     source: str
+    prefixes: frozenset[tuple[str, str]] = frozenset()
 
     def contains(self, coding: Coding) -> bool:
-        return (coding.system, coding.code) in self.codes
+        if (coding.system, coding.code) in self.codes:
+            return True
+        code = (coding.code or "").replace(".", "")
+        return any(
+            coding.system == system and code.startswith(prefix.replace(".", ""))
+            for system, prefix in self.prefixes
+        )
 
 
-class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
+class Vocabulary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     concepts: Mapping[str, Concept]
     value_sets: Mapping[str, ValueSet]

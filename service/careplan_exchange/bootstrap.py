@@ -1,0 +1,296 @@
+"""The only place where adapters meet ports, and where settings meet code."""
+
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, date, datetime
+from functools import cached_property
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from careplan_exchange import config, exchange, logs
+from careplan_exchange import knowledge as folders
+from careplan_exchange.errors import CareplanError, SettingsError, UsageError
+from careplan_exchange.fhir import BasicAuth, BearerAuth, Connection, FhirClient, NoAuth, Query, connect
+from careplan_exchange.mapping import load_mappings, load_vocabulary
+from careplan_exchange.mapping import lint as lint_mappings
+from careplan_exchange.model.exchange import ExchangeRequest
+from careplan_exchange.model.issue import Finding, Issue
+from careplan_exchange.model.ledger import Entry
+from careplan_exchange.model.proposal import Proposal
+from careplan_exchange.model.receipt import Receipt
+from careplan_exchange.model.record import PatientRecord
+from careplan_exchange.model.review import Pending, ReviewPolicy, ReviewState
+from careplan_exchange.planner import lint as lint_protocols
+from careplan_exchange.planner import load_protocols
+from careplan_exchange.ports import Ledger, PlanStore, Source
+from careplan_exchange.sources import BundleSource, EndpointSource
+from careplan_exchange.store import open_store
+from careplan_exchange.writer import FhirPlanWriter
+
+VERSION = installed_version("careplan-exchange")
+
+ANY_PATIENT = Query(type="Patient", params=(("_count", "1"), ("_summary", "count")))
+"""A search that any reader may make, and that returns no one's data."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class RandomIds:
+    """Random UUIDs."""
+
+    def new(self) -> str:
+        return str(uuid.uuid4())
+
+
+def load_knowledge(settings: config.Settings) -> exchange.Knowledge:
+    """Mappings, profiles and protocols, ours with the site's laid over them. Raises KnowledgeError."""
+    overlay = _overlay(settings)
+    vocabulary = load_vocabulary(folders.documents("profiles", overlay))
+    return exchange.Knowledge(
+        vocabulary=vocabulary,
+        mappings=load_mappings(folders.documents("mappings", overlay), vocabulary),
+        protocols=load_protocols(folders.documents("protocols", overlay), vocabulary),
+    )
+
+
+def lint_knowledge(settings: config.Settings) -> tuple[Finding, ...]:
+    """Every finding in the knowledge folders. Raises KnowledgeError where a file cannot even be parsed."""
+    overlay = _overlay(settings)
+    mappings, profiles, protocols = (folders.documents(folder, overlay) for folder in folders.FOLDERS)
+    findings = lint_mappings(mappings, profiles)
+    return findings or lint_protocols(protocols, load_vocabulary(profiles))
+
+
+def _overlay(settings: config.Settings) -> Path | None:
+    overlay = settings.knowledge.overlay
+    if overlay is not None and not overlay.is_dir():
+        raise SettingsError(
+            f"The knowledge overlay {overlay} is not a folder.", mend="Mend [knowledge] overlay in careplan.toml."
+        )
+    return overlay
+
+
+def connection(settings: config.Settings, name: str) -> Connection:
+    """What the FHIR client needs to know of an endpoint. Secrets are read here, and again when they are used."""
+    endpoint = config.endpoint_named(settings, name)
+    auth: NoAuth | BasicAuth | BearerAuth = NoAuth()
+    if endpoint.auth == "basic":
+        password = config.secret(f"password of endpoint {name}", endpoint.password_env, endpoint.password_file)
+        auth = BasicAuth(username=endpoint.username or "", password=password)
+    elif endpoint.auth == "bearer":
+        config.secret(f"token of endpoint {name}", endpoint.token_env, endpoint.token_file)
+        auth = BearerAuth(
+            read_token=lambda: config.secret(f"token of endpoint {name}", endpoint.token_env, endpoint.token_file)
+        )
+    return Connection(
+        base_url=str(endpoint.url).rstrip("/"),
+        identity=endpoint.identity,
+        auth=auth,
+        ca_bundle=endpoint.ca_bundle,
+        timeout_seconds=endpoint.timeout_seconds,
+        attempts=endpoint.attempts,
+        concurrency=endpoint.concurrency,
+        max_response_bytes=endpoint.max_response_mb * 1024 * 1024,
+    )
+
+
+def store_password(settings: config.Settings) -> str | None:
+    store = settings.store
+    if store.password_env is None and store.password_file is None:
+        return None
+    return config.secret("password of the database", store.password_env, store.password_file)
+
+
+class Services:
+    """Everything a command or a route can ask for. Clients are opened once an endpoint and closed at the end."""
+
+    def __init__(
+        self, settings: config.Settings, plans: PlanStore, ledger: Ledger, stack: AsyncExitStack
+    ) -> None:
+        self.settings = settings
+        self.plans = plans
+        self.ledger = ledger
+        self.clock = SystemClock()
+        self.ids = RandomIds()
+        self._stack = stack
+        self._clients: dict[str, FhirClient] = {}
+
+    @cached_property
+    def knowledge(self) -> exchange.Knowledge:
+        return load_knowledge(self.settings)
+
+    @property
+    def default_endpoint(self) -> str | None:
+        """The one configured endpoint, where there is exactly one."""
+        names = list(self.settings.endpoints)
+        return names[0] if len(names) == 1 else None
+
+    async def client(self, name: str) -> FhirClient:
+        if name not in self._clients:
+            self._clients[name] = await self._stack.enter_async_context(
+                connect(connection(self.settings, name), ids=self.ids)
+            )
+        return self._clients[name]
+
+    async def source(self, name: str) -> Source:
+        """The endpoint of that name or URL, or the Bundle file at that path."""
+        path = Path(name)
+        if name not in self.settings.endpoints and path.suffix == ".json":
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise UsageError(
+                    f"The Bundle file {name} cannot be read: {error.strerror}.", mend="Check the path."
+                ) from None
+            return BundleSource(data, identity=path.stem, name=path.name)
+        return EndpointSource(await self.client(name))
+
+    async def propose(self, request: ExchangeRequest) -> tuple[PatientRecord, Proposal]:
+        """The dry run. Raises CareplanError."""
+        return await exchange.propose(
+            await self.source(request.endpoint),
+            self.knowledge,
+            request.patient.removeprefix("Patient/"),
+            self.today(request),
+        )
+
+    async def proposal(self, endpoint: str, patient: str, today: str | None) -> Proposal:
+        _, proposal = await self.propose(ExchangeRequest(endpoint=endpoint, patient=patient, today=today))
+        return proposal
+
+    async def run(
+        self, request: ExchangeRequest, *, exchange_id: str, accepting: Pending | None = None
+    ) -> Receipt:
+        """The whole path. Raises CareplanError."""
+        source = await self.source(request.endpoint)
+        request = await _by_id(source, request)
+        target = request.target or request.endpoint
+        steps = exchange.Steps(
+            source=source,
+            writer=FhirPlanWriter(await self.client(target), ids=self.ids),
+            plans=self.plans,
+            ledger=self.ledger,
+            clock=self.clock,
+            ids=self.ids,
+            knowledge=self.knowledge,
+            policy=ReviewPolicy(
+                new_plans=self.settings.policy.new_plans,
+                changes_to_active_plans=self.settings.policy.changes_to_active_plans,
+            ),
+            version=VERSION,
+        )
+        return await exchange.sync(
+            steps,
+            exchange.Request(
+                exchange=exchange_id, asked=request, today=self.today(request), accepting=accepting
+            ),
+        )
+
+    async def sync(self, request: ExchangeRequest, *, exchange_id: str) -> Receipt:
+        """The whole path for a caller that wants a receipt in any case: a failure is one of outcome "failed"."""
+        try:
+            return await self.run(request, exchange_id=exchange_id)
+        except CareplanError as error:
+            return failed_receipt(error, exchange_id)
+
+    async def approve(self, review: str, *, by: str) -> Receipt:
+        """Carry out a change that waited, if it still is what was shown. Raises UsageError, CareplanError."""
+        pending = await self.waiting(review)
+        receipt = await self.run(pending.request, exchange_id=self.ids.new(), accepting=pending)
+        if receipt.outcome != "review":
+            now = self.clock.now().isoformat()
+            await self.plans.decide_pending(pending.id, "approved", by, now)
+            await self.ledger.append([_decided(pending.id, "approved", by, now)])
+        return receipt
+
+    async def reject(self, review: str, *, by: str) -> None:
+        """Put a waiting change away. Raises UsageError."""
+        pending = await self.waiting(review)
+        now = self.clock.now().isoformat()
+        await self.plans.decide_pending(pending.id, "rejected", by, now)
+        await self.ledger.append([_decided(pending.id, "rejected", by, now)])
+
+    async def waiting(self, review: str) -> Pending:
+        pending = await self.plans.pending(review)
+        if pending is None or pending.state != "pending":
+            state = "does not exist" if pending is None else f"is {pending.state} already"
+            raise UsageError(f"The review {review} {state}.", mend="`careplan review list` shows what waits.")
+        return pending
+
+    async def finished_exchanges(self, limit: int) -> list[dict[str, Any]]:
+        """The newest `limit` exchanges with what each came to, oldest first."""
+        rows: dict[str, dict[str, Any]] = {}
+        for link in await self.ledger.links():
+            entry = link.entry
+            row = rows.setdefault(
+                entry.exchange,
+                {"exchange": entry.exchange, "patient": "", "outcome": "open", "resources": 0, "issues": 0},
+            )
+            row["at"] = entry.at
+            row["patient"] = entry.data.get("patient", row["patient"])
+            if entry.event in {logs.EXCHANGE_FINISHED, logs.EXCHANGE_FAILED}:
+                row["outcome"] = entry.data.get("outcome", "failed")
+                row["resources"] = len(entry.data.get("resources", ()))
+                row["issues"] = len(entry.data.get("issues", ()))
+        return list(rows.values())[-limit:]
+
+    async def export_ledger(self) -> bytes:
+        return export_ndjson(await self.ledger.links(), await self.ledger.verify())
+
+    def today(self, request: ExchangeRequest) -> date:
+        if request.today is None:
+            return self.clock.now().astimezone().date()
+        try:
+            return date.fromisoformat(request.today)
+        except ValueError:
+            raise UsageError("`today` is not a date.", mend="Give it as YYYY-MM-DD.") from None
+
+    async def ready(self) -> Mapping[str, bool]:
+        """Whether the database answers and the knowledge holds together."""
+        result = {"database": True, "knowledge": True}
+        try:
+            await self.ledger.links(limit=1)
+        except CareplanError:
+            result["database"] = False
+        try:
+            self.knowledge  # noqa: B018 - loading it is the check
+        except CareplanError:
+            result["knowledge"] = False
+        return result
+
+
+def _decided(review: str, state: ReviewState, by: str, at: str) -> Entry:
+    return Entry(exchange=review, event=logs.REVIEW_DECIDED, at=at, data={"state": state, "by": by})
+
+
+async def _by_id(source: Source, request: ExchangeRequest) -> ExchangeRequest:
+    """The request with the patient's id: a business identifier (`system|value`) goes no further than this."""
+    patient = request.patient.removeprefix("Patient/")
+    if "|" in patient:
+        patient = (await source.pull(patient)).patient.id
+    return msgspec.structs.replace(request, patient=patient)
+
+
+def failed_receipt(error: CareplanError, exchange_id: str) -> Receipt:
+    """A failure in the form of a receipt: the error is its first issue."""
+    first = Issue(severity="error", code="exception", key=error.key, detail=error.detail, mend=error.mend)
+    return Receipt(outcome="failed", resources=(), issues=(first, *error.issues), exchange=exchange_id)
+
+
+@asynccontextmanager
+async def services(settings: config.Settings) -> AsyncIterator[Services]:
+    """Open the store; everything else opens when it is first used. Raises StoreVersionError and its kin."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            open_store(settings.store.url, password=store_password(settings))
+        )
+        yield Services(settings, store.plans, store.ledger, stack)

@@ -1,0 +1,98 @@
+"""What `careplan doctor` looks at. Each check says what it found and, where something is wrong, the mend."""
+
+import sys
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+from careplan_exchange import bootstrap, config
+from careplan_exchange.errors import CareplanError, ConfigurationError
+from careplan_exchange.fhir import connect
+from careplan_exchange.store import migrate as migrate_store
+from careplan_exchange.store import open_store
+
+_WRITES = ("CarePlan", "Goal")
+
+
+class Check(NamedTuple):
+    what: str
+    ok: bool
+    found: str
+    mend: str = ""
+    exit_code: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return self._asdict()
+
+
+async def check_all(settings: config.Settings, *, migrate: bool) -> list[Check]:
+    """Every check, in the order in which a person would mend things."""
+    checks = [_python(), await _database(settings, migrate=migrate), _knowledge(settings)]
+    if not settings.endpoints:
+        mend = "Add [endpoints.NAME] to careplan.toml (`careplan init` writes one), or give a URL with each command."
+        checks.append(Check("endpoints", ok=True, found="none is configured", mend=mend))
+    for name in settings.endpoints:
+        checks.extend([check async for check in _endpoint(settings, name)])
+    return checks
+
+
+def _python() -> Check:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Check("python", ok, found, "" if ok else "Use Python 3.11, 3.12 or 3.13.", ConfigurationError.exit_code)
+
+
+async def _database(settings: config.Settings, *, migrate: bool) -> Check:
+    try:
+        password = bootstrap.store_password(settings)
+        if migrate:
+            await migrate_store(settings.store.url, password=password)
+        async with open_store(settings.store.url, password=password) as store:
+            verdict = await store.ledger.verify()
+    except CareplanError as error:
+        return _failed("database", error)
+    if verdict.problem is not None:
+        return Check("database", ok=False, found=verdict.problem, mend="See `careplan audit verify`.", exit_code=6)
+    return Check("database", ok=True, found=f"answers; the ledger holds ({verdict.entries} entries)")
+
+
+def _knowledge(settings: config.Settings) -> Check:
+    try:
+        loaded = bootstrap.load_knowledge(settings)
+    except CareplanError as error:
+        return _failed("knowledge", error)
+    found = f"{len(loaded.protocols)} protocols, {len(loaded.vocabulary.concepts)} concepts"
+    return Check("knowledge", ok=True, found=found)
+
+
+async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check]:
+    what = f"endpoint {name}"
+    try:
+        async with connect(bootstrap.connection(settings, name), ids=bootstrap.RandomIds()) as client:
+            capabilities = await client.capabilities()
+            software = capabilities.software or "unnamed software"
+            yield Check(what, ok=True, found=f"answers: {software}, FHIR {capabilities.fhir_version}")
+            await client.search(bootstrap.ANY_PATIENT)
+            yield Check(f"{what}, authentication", ok=True, found="a search for Patient is allowed")
+            missing = [
+                f"{kind} {interaction}"
+                for kind in _WRITES
+                for interaction in ("create", "update")
+                if not capabilities.supports(kind, interaction)
+            ]
+    except CareplanError as error:
+        yield _failed(what, error)
+        return
+    if missing:
+        yield Check(
+            f"{what}, writing",
+            ok=True,
+            found=f"can be read; does not declare {', '.join(missing)}",
+            mend="Give a --target that takes CarePlan and Goal.",
+        )
+    else:
+        how = "in one transaction" if capabilities.transaction else "one by one: it declares no transaction"
+        yield Check(f"{what}, writing", ok=True, found=f"takes CarePlan and Goal, {how}")
+
+
+def _failed(what: str, error: CareplanError) -> Check:
+    return Check(what, ok=False, found=error.detail, mend=error.mend, exit_code=error.exit_code)

@@ -1,0 +1,72 @@
+"""`plan` and `sync`: the data path for one patient."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .context import EndpointOption, JsonOption, PatientOption, TodayOption, with_services
+
+
+def register(app: typer.Typer) -> None:
+    app.command("plan", epilog="Example: careplan plan -e hospital -p 123 --today 2026-11-24")(plan)
+    app.command("sync", epilog="Example: careplan sync -e hospital -p 123 --json")(sync)
+
+
+def plan(endpoint: EndpointOption, patient: PatientOption, today: TodayOption = None, json: JsonOption = False) -> None:
+    """Dry run: goals, activities, restrictions, each with reason, evidence, citation, and what was missing."""
+    from careplan_exchange.model.exchange import ExchangeRequest
+
+    from . import show
+
+    request = ExchangeRequest(endpoint=endpoint, patient=patient, today=today)
+    with show.working("Reading the record"):
+        _, proposal = with_services(lambda services: services.propose(request))
+    if json:
+        show.print_json(proposal)
+    else:
+        show.print_proposal(proposal)
+
+
+def sync(
+    endpoint: EndpointOption,
+    patient: PatientOption,
+    target: Annotated[
+        str | None, typer.Option("--target", "-t", help="Where to write, if not where the record is read.")
+    ] = None,
+    today: TodayOption = None,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="You have reviewed the plan: write it as active, goals included.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """The whole path. Without --approve a new plan is written as draft, its goals as proposed; a change to a plan
+    that a person has made active waits for review. Exit code 6 says that something waits."""
+    from careplan_exchange.errors import CareplanError, DecisionNeededError
+    from careplan_exchange.model.exchange import ExchangeRequest
+
+    from . import show
+
+    request = ExchangeRequest(endpoint=endpoint, patient=patient, target=target, today=today, approve=approve)
+    exchange_ids: list[str] = []
+
+    async def work(services: "show.Services") -> "show.Receipt":
+        exchange_ids.append(services.ids.new())
+        return await services.run(request, exchange_id=exchange_ids[0])
+
+    try:
+        with show.working("Reading, planning, comparing, writing"):
+            receipt = with_services(work)
+    except CareplanError as error:
+        if json and exchange_ids:
+            from careplan_exchange.bootstrap import failed_receipt
+
+            show.print_json(failed_receipt(error, exchange_ids[0]))
+            sys.exit(error.exit_code)
+        raise
+    if json:
+        show.print_json(receipt)
+    else:
+        show.print_receipt(receipt)
+    if receipt.outcome == "review":
+        sys.exit(DecisionNeededError.exit_code)

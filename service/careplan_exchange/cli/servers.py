@@ -1,0 +1,51 @@
+"""`sandbox` and `serve`: our own FHIR server for trying things, and the HTTP service."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .context import settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("sandbox", epilog="Example: careplan sandbox --port 8090 --load ./patients")(sandbox)
+    app.command("serve", epilog="Example: CAREPLAN_SERVER__API_KEY=… careplan serve --host 0.0.0.0")(serve)
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 8090,
+    load: Annotated[
+        Path | None, typer.Option(help="A folder of FHIR JSON (Bundles or resources) to load.", metavar="DIR")
+    ] = None,
+    database: Annotated[
+        Path | None, typer.Option(help="Keep the data in this SQLite file (default: in memory).", metavar="FILE")
+    ] = None,
+    fhir: Annotated[str, typer.Option(help="R4 or R5.")] = "R4",
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Offer the control route for fault drills, on loopback.")
+    ] = False,
+) -> None:
+    """A small strict FHIR server for trying things out. Synthetic data only: it listens on loopback, unguarded."""
+    from careplan_exchange.errors import UsageError
+    from careplan_exchange.sandbox import run
+
+    release = fhir.upper()
+    if release not in {"R4", "R5"}:
+        raise UsageError("The sandbox speaks R4 or R5.", mend="Give --fhir R4 or --fhir R5.")
+    settings()
+    run(port=port, load=load, database=database, release=release, control=faults)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to bind, over the settings.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port, over the settings; 0: a free one.")] = None,
+) -> None:
+    """The HTTP service (OpenAPI at /docs). Beyond loopback it needs an API key or an OIDC issuer."""
+    from careplan_exchange.api import run
+
+    from .context import with_services
+
+    loaded = settings()
+    server = loaded.server
+    with_services(lambda services: run(services, host=host or server.host, port=server.port if port is None else port))

@@ -1,0 +1,237 @@
+"""How results look on a terminal. Facts as JSON go through `print_json`; nothing here computes anything."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from careplan_exchange.bootstrap import Services
+from careplan_exchange.errors import CareplanError, KnowledgeError, UsageError
+from careplan_exchange.model.codec import encode
+from careplan_exchange.model.issue import Issue
+from careplan_exchange.model.ledger import Link, Verdict
+from careplan_exchange.model.proposal import Citation, Proposal, Reason, Target
+from careplan_exchange.model.receipt import Receipt
+from careplan_exchange.model.review import Pending
+from careplan_exchange.review import diff_lines
+
+__all__ = ["Receipt", "Services"]
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_OUTCOME_STYLE = {"written": "green", "unchanged": "blue", "review": "yellow", "failed": "red"}
+_SEVERITY_STYLE = {"error": "red", "warning": "yellow", "information": "dim"}
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner on standard error while something takes its time; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with err.status(f"{what} …"):
+        yield
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.buffer.write(encode(value) + b"\n")
+    sys.stdout.flush()
+
+
+def print_error(error: CareplanError) -> None:
+    """What happened and what to do next, on standard error."""
+    err.print(f"[bold red]{escape(error.title)}.[/] {escape(error.detail)}")
+    if isinstance(error, KnowledgeError):
+        print_findings(error.findings, console=err)
+    for issue in error.issues[:20]:
+        err.print(f"  [dim]{escape(_issue_line(issue))}[/]")
+    err.print(f"[bold]Next:[/] {escape(error.mend)}")
+
+
+def print_fault(error: Exception) -> None:
+    """A fault of this program: its class, and how to see more. A message could hold a patient's data."""
+    err.print(f"[bold red]This program has a fault[/] ({type(error).__name__}). Nothing more was written.")
+    if os.environ.get("CAREPLAN_LOG_LEVEL", "").upper() == "DEBUG":
+        err.print_exception(show_locals=False)
+    else:
+        err.print("[bold]Next:[/] set CAREPLAN_LOG_LEVEL=DEBUG to see where, and report that without patient data.")
+
+
+def print_findings(findings: Sequence[Any], *, console: Console = out) -> None:
+    for finding in findings:
+        console.print(
+            f"[bold]{escape(finding.file)}:{finding.line}[/]: {escape(finding.message)}\n  mend: {escape(finding.mend)}"
+        )
+
+
+def print_proposal(proposal: Proposal) -> None:
+    protocols = ", ".join(f"{p.title} {p.version}" for p in proposal.protocols) or "none applies"
+    out.print(
+        Panel(
+            f"Proposal for {escape(proposal.patient.reference)} as of {proposal.as_of}\nProtocols: {escape(protocols)}",
+            subtitle="a proposal: a clinician decides",
+        )
+    )
+    if proposal.goals:
+        table = _table("Goals", "goal", "target", "why", "source")
+        for goal in proposal.goals:
+            targets = "\n".join(_target(t) for t in goal.targets)
+            table.add_row(escape(goal.description), targets, _why(goal.reasons), _sources(goal.citations))
+        out.print(table)
+    if proposal.activities:
+        table = _table("Activities", "kind", "activity", "why", "source")
+        for activity in proposal.activities:
+            text = "\n".join([activity.title, *(f"? {question}" for question in activity.questions)])
+            table.add_row(activity.kind, escape(text), _why(activity.reasons), _sources(activity.citations))
+        out.print(table)
+    if proposal.restrictions:
+        table = _table("Avoid", "what", "why", "source")
+        for restriction in proposal.restrictions:
+            table.add_row(escape(restriction.avoid), _why(restriction.reasons), _sources(restriction.citations))
+        out.print(table)
+    if proposal.withheld:
+        table = _table("Withheld for safety", "what", "certain", "why", "source")
+        for withheld in proposal.withheld:
+            certain = "yes" if withheld.certain else "not known"
+            table.add_row(escape(withheld.title), certain, _why(withheld.reasons), _sources(withheld.citations))
+        out.print(table)
+    if proposal.gaps:
+        table = _table("Not known", "what", "question", "needed by")
+        for gap in proposal.gaps:
+            table.add_row(gap.concept, escape(gap.ask), "\n".join(gap.needed_by))
+        out.print(table)
+    print_issues(proposal.issues)
+
+
+def print_issues(issues: Sequence[Issue]) -> None:
+    if issues:
+        table = _table("Issues", "severity", "what", "where")
+        for issue in issues:
+            style = _SEVERITY_STYLE[issue.severity]
+            text = issue.detail + (f"\n{issue.mend}" if issue.mend else "")
+            table.add_row(f"[{style}]{issue.severity}[/]", escape(text), escape(issue.source or ""))
+        out.print(table)
+
+
+def print_receipt(receipt: Receipt) -> None:
+    style = _OUTCOME_STYLE[receipt.outcome]
+    out.print(f"[bold {style}]{receipt.outcome}[/]  exchange {receipt.exchange}")
+    table = _table(None, "resource", "versionId", "action")
+    for resource in receipt.resources:
+        table.add_row(escape(resource.reference), resource.version_id or "", resource.action)
+    if receipt.resources:
+        out.print(table)
+    print_issues(receipt.issues)
+    if receipt.outcome == "review":
+        out.print("[bold]Next:[/] careplan review list")
+
+
+def print_pendings(pendings: Sequence[Pending]) -> None:
+    if not pendings:
+        out.print("Nothing waits for review.")
+        return
+    table = _table("Waiting for review", "id", "patient", "since", "why")
+    for pending in pendings:
+        table.add_row(pending.id, escape(pending.patient), pending.created_at[:19], escape("\n".join(pending.why)))
+    out.print(table)
+
+
+def print_pending(pending: Pending) -> None:
+    out.print(f"[bold]{escape(pending.patient)}[/] on {escape(pending.target)}, since {pending.created_at[:19]}")
+    for sentence in pending.why:
+        out.print(f"  {escape(sentence)}")
+    print_diff(pending)
+    out.print(f"[bold]Next:[/] careplan review approve {pending.id}, or reject")
+
+
+def print_diff(pending: Pending) -> None:
+    styles = {"+": "green", "~": "yellow", "!": "bold red", "=": "blue", "-": "red"}
+    for line in diff_lines(pending.change_set):
+        style = styles.get(line.lstrip()[:1], "")
+        out.print(f"[{style}]{escape(line)}[/]" if style else escape(line))
+
+
+def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
+    table = _table("Exchanges", "exchange", "when", "patient", "outcome", "resources", "issues")
+    for row in rows:
+        style = _OUTCOME_STYLE.get(row["outcome"], "")
+        table.add_row(
+            row["exchange"],
+            row["at"][:19],
+            escape(row["patient"]),
+            f"[{style}]{row['outcome']}[/]" if style else row["outcome"],
+            str(row["resources"]),
+            str(row["issues"]),
+        )
+    out.print(table)
+
+
+def print_links(links: Sequence[Link]) -> None:
+    table = _table(None, "seq", "when", "event", "data")
+    for link in links:
+        data = encode(link.entry.data).decode()
+        table.add_row(str(link.seq), link.entry.at[:19], link.entry.event, escape(data))
+    out.print(table)
+
+
+def print_verdict(verdict: Verdict) -> None:
+    if verdict.problem is None:
+        out.print(f"[bold green]The ledger holds.[/] {verdict.entries} entries, head {verdict.head}")
+    else:
+        where = f" at entry {verdict.broken_at}" if verdict.broken_at is not None else ""
+        out.print(f"[bold red]The ledger does not hold{where}:[/] {escape(verdict.problem)}")
+
+
+def read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", mend="Check the path.") from None
+
+
+def write_file(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.", mend="Name another place.") from None
+
+
+def _table(title: str | None, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", show_lines=title is not None)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _target(target: Target) -> str:
+    low, high = target.low, target.high
+    unit = target.unit
+    if low is not None and high is not None:
+        text = f"{low}–{high} {unit}"
+    elif high is not None:
+        text = f"≤ {high} {unit}"
+    elif low is not None:
+        text = f"≥ {low} {unit}"
+    else:
+        text = ""
+    return f"{escape(text)}\nby {target.due}" if target.due else escape(text)
+
+
+def _why(reasons: Sequence[Reason]) -> str:
+    return escape("\n".join(reason.text for reason in reasons))
+
+
+def _sources(citations: Sequence[Citation]) -> str:
+    return escape("\n".join(f"{c.label}{f' ({c.grade})' if c.grade else ''}" for c in citations))
+
+
+def _issue_line(issue: Issue) -> str:
+    return f"{issue.severity}: {issue.detail}" + (f" ({issue.source})" if issue.source else "")

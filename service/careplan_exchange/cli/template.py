@@ -1,0 +1,47 @@
+"""The commented settings file that `careplan init` writes. Every line in it is a real setting, at its default."""
+
+import json
+
+
+def settings_file(endpoint: str) -> str:
+    """careplan.toml with one endpoint named `hospital`."""
+    return f"""\
+# Settings of careplan-exchange. Over this file stand the environment (CAREPLAN_SERVER__PORT=9000) and a
+# command's options, in that order. A misspelt key is an error.
+
+log_level = "WARNING"            # DEBUG, INFO, WARNING, ERROR; logs never hold a patient's data
+
+[endpoints.hospital]
+url = {json.dumps(endpoint)}
+# identity = "hospital"          # names this server in identifiers; set it before the first sync if the URL may change
+auth = "none"                    # "none", "basic" (username, password_…) or "bearer" (token_…)
+# username = "careplan"
+# password_env = "HOSPITAL_PASSWORD"          # the environment variable that holds the password
+# password_file = "/run/secrets/hospital"     # or a file
+# token_env = "HOSPITAL_TOKEN"
+# token_file = "/run/secrets/hospital-token"  # read again for every request
+# ca_bundle = "/etc/ssl/hospital-ca.pem"      # a private certificate authority
+timeout_seconds = 30
+attempts = 4                     # for requests that are safe to repeat
+concurrency = 5                  # requests at once
+max_response_mb = 64
+
+[store]
+url = "sqlite:///careplan.db"    # or "postgresql://careplan@db/careplan"
+# password_env = "DB_PASSWORD"
+# password_file = "/run/secrets/db"
+
+[policy]                         # what may be written without a person
+new_plans = "draft"              # "draft", "active" or "review"
+changes_to_active_plans = "review"   # "review" or "write"
+
+[server]                         # careplan serve
+host = "127.0.0.1"               # beyond loopback it needs api_key_file or oidc_issuer
+port = 8000
+# api_key_file = "/run/secrets/careplan-api-key"
+# oidc_issuer = "https://login.example.org/"
+# oidc_audience = "careplan-exchange"
+
+[knowledge]
+# overlay = "./site"             # mappings/, profiles/, protocols/ in it are laid over ours
+"""

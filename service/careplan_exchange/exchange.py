@@ -1,0 +1,328 @@
+"""The data path for one patient: pull, map, plan, compare, decide, write, record.
+
+Read `propose` for the dry run and `sync` for the whole. Both are the same code; the dry run stops before
+anything is compared.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+
+from careplan_exchange import logs
+from careplan_exchange.audit import CompanionContext, Notes, companions
+from careplan_exchange.errors import (
+    CareplanError,
+    OutcomeUnknownError,
+    UnsettledWriteError,
+    VersionConflictError,
+)
+from careplan_exchange.mapping import Mappings, map_record
+from careplan_exchange.model.changes import Base, ChangeSet, Intent, ResourceChange, WrittenResource
+from careplan_exchange.model.exchange import ExchangeRequest
+from careplan_exchange.model.issue import Issue
+from careplan_exchange.model.proposal import Proposal
+from careplan_exchange.model.receipt import Receipt, ReceiptResource
+from careplan_exchange.model.record import PatientRecord
+from careplan_exchange.model.review import Decision, Pending, ReviewPolicy
+from careplan_exchange.model.vocabulary import Vocabulary
+from careplan_exchange.planner import Protocol, plan
+from careplan_exchange.ports import Clock, Ids, Ledger, PlanStore, PlanWriter, Source
+from careplan_exchange.reconcile import accept, compare, held_in, next_base, same_decision
+from careplan_exchange.review import decide
+from careplan_exchange.writer import RenderContext, render
+
+MERGE_ATTEMPTS = 4
+"""How often a plan that somebody changes under our hands is read and merged again before we give up."""
+
+
+class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything clinical, loaded and checked once."""
+
+    vocabulary: Vocabulary
+    mappings: Mappings
+    protocols: tuple[Protocol, ...]
+
+
+class Steps(msgspec.Struct, frozen=True, kw_only=True):
+    """The ports that an exchange runs on, and what it was told. `version` is this software's."""
+
+    source: Source
+    writer: PlanWriter
+    plans: PlanStore
+    ledger: Ledger
+    clock: Clock
+    ids: Ids
+    knowledge: Knowledge
+    policy: ReviewPolicy
+    version: str
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One run for one patient. `asked.patient` is an id on the source; `accepting` is a reviewed change to carry out."""
+
+    exchange: str
+    asked: ExchangeRequest
+    today: date
+    accepting: Pending | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"Patient/{self.asked.patient}"
+
+
+async def propose(
+    source: Source, knowledge: Knowledge, patient: str, today: date
+) -> tuple[PatientRecord, Proposal]:
+    """Pull, map, plan: what `careplan plan` shows. Nothing is written, here or on any server."""
+    record = await source.pull(patient)
+    snapshot = map_record(record, knowledge.mappings, knowledge.vocabulary, today=today)
+    return record, plan(snapshot, knowledge.protocols, knowledge.vocabulary)
+
+
+async def sync(steps: Steps, request: Request) -> Receipt:
+    """The whole path, safe to repeat and to run many times at once.
+
+    Raises CareplanError and its kind. Whatever it raises, nothing was sent without an intent in the store, and
+    the next run for this patient settles that intent before it does anything else.
+    """
+    notes = Notes(
+        steps.ledger,
+        steps.clock,
+        exchange=request.exchange,
+        patient=request.subject,
+        target=steps.writer.target,
+    )
+    try:
+        async with steps.plans.patient_lock(steps.writer.target, request.subject):
+            await _settle_what_is_open(steps, request, notes)
+            for _ in range(MERGE_ATTEMPTS):
+                record, proposal = await propose(
+                    steps.source, steps.knowledge, request.asked.patient, request.today
+                )
+                notes.planned(record, proposal)
+                changes, approve = await _compare(steps, request, record, proposal)
+                notes.compared(changes)
+                decision = decide(changes, steps.policy, approve=approve)
+                await _keep_what_waits(steps, request, decision, notes)
+                try:
+                    written = await _write(steps, request, record, proposal, decision.write, notes)
+                except VersionConflictError:
+                    notes.add(logs.WRITE_CONFLICT)  # somebody was quicker: read and merge again, never resend
+                    continue
+                receipt = _receipt(request, record, proposal, decision, written)
+                await notes.finished(receipt)
+                return receipt
+            raise VersionConflictError(
+                f"The plan was changed by somebody else {MERGE_ATTEMPTS} times while it was being merged.",
+                mend="Run the same command again when nobody is editing the plan.",
+            )
+    except CareplanError as error:
+        await notes.failed(error)
+        raise
+
+
+async def _settle_what_is_open(steps: Steps, request: Request, notes: Notes) -> None:
+    """An earlier run may have ended between sending and hearing back: find out what became of it."""
+    for intent in await steps.plans.open_intents(steps.writer.target, request.subject):
+        await _settle(steps, intent, notes)
+
+
+async def _settle(steps: Steps, intent: Intent, notes: Notes) -> tuple[WrittenResource, ...] | None:
+    """The resources of a write that did happen, or None where nothing of it stands on the server."""
+    settlement = await steps.writer.settle(intent)
+    notes.add(logs.EXCHANGE_SETTLED, intent=intent.id, state=settlement.outcome, of=intent.exchange)
+    if settlement.outcome == "unclear":
+        raise UnsettledWriteError(
+            "An earlier write left resources on the server that differ from what was sent.",
+            mend=f"Look at them (`careplan audit show {intent.exchange}`), then mend or delete them on the server.",
+            issues=settlement.issues,
+        )
+    if settlement.outcome == "absent":
+        await steps.plans.close_intent(intent, ())
+        return None
+    await steps.plans.close_intent(intent, _bases(intent.changes, settlement.written))
+    return settlement.written
+
+
+async def _compare(
+    steps: Steps, request: Request, record: PatientRecord, proposal: Proposal
+) -> tuple[ChangeSet, bool]:
+    """What would change, and whether it is approved: by the request, by policy, or by a review that still fits."""
+    subject = await steps.writer.subject(record)
+    bases = await steps.plans.bases(steps.writer.target, request.subject)
+    release = await steps.writer.release()
+    same_server = record.endpoint == steps.writer.target
+
+    def context(*, active: bool) -> RenderContext:
+        return RenderContext(
+            endpoint_identity=record.identity,
+            source_endpoint=record.endpoint,
+            source_patient=record.patient.reference,
+            subject=subject,
+            same_server=same_server,
+            now=steps.clock.now(),
+            status="active" if active else "draft",
+            version=steps.version,
+        )
+
+    rendered = render(proposal, context(active=False), release)
+    wanted: dict[str, set[str]] = {}
+    for resource in (*rendered, *bases.values()):
+        wanted.setdefault(resource.type, set()).add(resource.identity)
+    held = held_in(record.resources, wanted) if same_server else await steps.writer.current(wanted)
+    changes = compare(rendered, held, bases, approve=False, patient=subject)
+
+    reviewed = request.accepting is not None and same_decision(request.accepting.change_set, changes)
+    is_new = not any(resource.type == "CarePlan" for resource in held)
+    approve = request.asked.approve or reviewed or (is_new and steps.policy.new_plans == "active")
+    if approve:
+        rendered = render(proposal, context(active=True), release)
+        changes = compare(rendered, held, bases, approve=True, patient=subject)
+    return (accept(changes) if reviewed else changes), approve
+
+
+async def _keep_what_waits(steps: Steps, request: Request, decision: Decision, notes: Notes) -> None:
+    now = steps.clock.now().isoformat()
+    if not _waits(decision):
+        if request.accepting is None:
+            await steps.plans.clear_pending(steps.writer.target, request.subject, now)
+        return
+    pending = await steps.plans.put_pending(
+        Pending(
+            id=request.exchange,
+            request=request.asked,
+            target=steps.writer.target,
+            patient=request.subject,
+            change_set=decision.wait,
+            why=decision.why,
+            created_at=now,
+        )
+    )
+    notes.add(logs.REVIEW_WAITING, review=pending.id, count=len(decision.wait.changes))
+
+
+async def _write(
+    steps: Steps,
+    request: Request,
+    record: PatientRecord,
+    proposal: Proposal,
+    changes: ChangeSet,
+    notes: Notes,
+) -> tuple[WrittenResource, ...]:
+    """Intent first, then one transaction, then the new bases. Raises VersionConflictError where a fresh read and
+    merge is due; nothing of ours stands on the server then."""
+    adopted = tuple(change for change in changes.changes if change.action == "unchanged" and change.base is None)
+    if adopted:
+        await steps.plans.save_bases(steps.writer.target, request.subject, _bases(adopted, _as_held(adopted)))
+    if not changes.to_write:
+        return ()
+    intent = Intent(
+        id=steps.ids.new(),
+        exchange=request.exchange,
+        target=steps.writer.target,
+        patient=request.subject,
+        changes=changes.to_write,
+        created_at=steps.clock.now().isoformat(),
+    )
+    context = CompanionContext(
+        exchange=request.exchange,
+        request_id=intent.id,
+        recorded=steps.clock.now(),
+        subject=changes.patient,
+        target=steps.writer.target,
+        version=steps.version,
+        same_server=record.endpoint == steps.writer.target,
+        source_endpoint=record.endpoint,
+    )
+    attached = companions(intent.changes, proposal, context, await steps.writer.release())
+    notes.add(logs.WRITE_INTENT, intent=intent.id, resources=[change.reference for change in intent.changes])
+    await notes.flush()
+    await steps.plans.open_intent(intent)
+    try:
+        written = await steps.writer.write(intent, attached)
+    except OutcomeUnknownError:
+        notes.add(logs.WRITE_UNKNOWN, intent=intent.id)
+        settled = await _settle(steps, intent, notes)
+        if settled is None:
+            raise VersionConflictError(
+                "The write did not reach the server.", mend="Run the same command again."
+            ) from None
+        return settled
+    except CareplanError:
+        await steps.plans.close_intent(intent, ())
+        raise
+    await steps.plans.close_intent(intent, _bases(intent.changes, written))
+    return written
+
+
+def _bases(changes: Sequence[ResourceChange], written: Sequence[WrittenResource]) -> tuple[Base, ...]:
+    by_identity = {change.identity: change for change in changes}
+    return tuple(next_base(by_identity[resource.identity], resource) for resource in written)
+
+
+def _as_held(changes: Sequence[ResourceChange]) -> tuple[WrittenResource, ...]:
+    """What stands on the server already and is what we propose: taken as ours without a write."""
+    return tuple(
+        WrittenResource(
+            identity=change.identity,
+            type=change.type,
+            id=change.id or "",
+            version_id=change.version_id or "",
+            action="unchanged",
+            stored=change.body,
+        )
+        for change in changes
+        if change.theirs is not None
+    )
+
+
+def _waits(decision: Decision) -> bool:
+    return bool(decision.wait.to_write or decision.wait.conflicts)
+
+
+def _receipt(
+    request: Request,
+    record: PatientRecord,
+    proposal: Proposal,
+    decision: Decision,
+    written: Sequence[WrittenResource],
+) -> Receipt:
+    resources = {
+        resource.identity: ReceiptResource(
+            reference=f"{resource.type}/{resource.id}", version_id=resource.version_id, action=resource.action
+        )
+        for resource in written
+    }
+    for change, waits in (
+        *((change, False) for change in decision.write.changes),
+        *((change, change.action != "unchanged") for change in decision.wait.changes),
+    ):
+        resources.setdefault(
+            change.identity,
+            ReceiptResource(
+                reference=change.reference,
+                version_id=change.version_id,
+                action="pending" if waits else change.action,
+            ),
+        )
+    issues = (*record.issues, *proposal.issues, *decision.write.issues, *decision.wait.issues, *_why(decision))
+    return Receipt(
+        outcome="review" if _waits(decision) else "written" if written else "unchanged",
+        resources=tuple(resources.values()),
+        issues=tuple(dict.fromkeys(issues)),
+        exchange=request.exchange,
+    )
+
+
+def _why(decision: Decision) -> tuple[Issue, ...]:
+    return tuple(
+        Issue(
+            severity="warning",
+            code="business-rule",
+            key="review.waiting",
+            detail=sentence,
+            mend="See `careplan review list`.",
+        )
+        for sentence in decision.why
+    )

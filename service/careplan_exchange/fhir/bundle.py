@@ -1,0 +1,183 @@
+"""Bundles and the few words in front of a resource, decoded without touching the resources themselves.
+
+`Bundle.entry.resource` stays raw JSON: what a source hands on is the server's own bytes. Only resourceType, id
+and the version are looked at.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+from careplan_exchange.errors import NotFhirError
+from careplan_exchange.model.record import Resource
+
+T = TypeVar("T")
+
+ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
+"""A FHIR id (http://hl7.org/fhir/R4/datatypes.html#id)."""
+
+_NUMBER = re.compile(r"[0-9]{1,64}", re.ASCII)
+
+
+class Link(msgspec.Struct, frozen=True):
+    relation: str = ""
+    url: str = ""
+
+
+class SearchMode(msgspec.Struct, frozen=True):
+    mode: str | None = None
+
+
+class Request(msgspec.Struct, frozen=True):
+    method: str = ""
+    url: str = ""
+
+
+class Response(msgspec.Struct, frozen=True):
+    status: str = ""
+
+    @property
+    def code(self) -> int:
+        """The number in front of `Bundle.entry.response.status`; 0 where there is none."""
+        first = self.status[:3]
+        return int(first) if first.isascii() and first.isdigit() else 0
+
+
+_NOTHING = msgspec.Raw()
+
+
+class Entry(msgspec.Struct, frozen=True, rename="camel"):
+    full_url: str | None = None
+    resource: msgspec.Raw = _NOTHING
+    search: SearchMode | None = None
+    request: Request | None = None
+    response: Response | None = None
+
+    @property
+    def has_resource(self) -> bool:
+        return self.resource is not _NOTHING
+
+
+class Bundle(msgspec.Struct, frozen=True, rename="camel"):
+    """`Bundle` (http://hl7.org/fhir/R4/bundle.html), its resources undecoded."""
+
+    resource_type: str
+    type: str = ""
+    total: int | None = None
+    link: list[Link] = []
+    entry: list[Entry] = []
+
+    @property
+    def next(self) -> str | None:
+        return next((link.url for link in self.link if link.relation == "next"), None)
+
+
+class _Meta(msgspec.Struct, frozen=True, rename="camel"):
+    version_id: str | None = None
+    last_updated: str | None = None
+
+
+class Header(msgspec.Struct, frozen=True, rename="camel"):
+    """What every resource starts with, in whichever order the server writes it."""
+
+    resource_type: str
+    id: str | None = None
+    meta: _Meta | None = None
+
+
+_bundles = msgspec.json.Decoder(Bundle)
+_headers = msgspec.json.Decoder(Header)
+
+NOT_FHIR_MEND = (
+    "Check that the endpoint's URL is the FHIR base URL and that nothing (a login page, a proxy) answers for it."
+)
+
+
+def read_bundle(body: bytes | msgspec.Raw, what: str) -> Bundle:
+    """The Bundle in `body`. `what` names the answer in the NotFhirError that is raised for anything else."""
+    bundle = _decode(_bundles, body, what)
+    if bundle.resource_type != "Bundle":
+        raise NotFhirError(f"{what} is not a Bundle.", mend=NOT_FHIR_MEND)
+    return bundle
+
+
+def read_header(body: bytes | msgspec.Raw, what: str) -> Header:
+    """Type, id and version of the resource in `body`. Raises NotFhirError."""
+    return _decode(_headers, body, what)
+
+
+def read_resource(body: bytes | msgspec.Raw, what: str) -> Resource:
+    """The resource in `body`, with its own bytes. Raises NotFhirError where it has no valid id."""
+    return identified(read_header(body, what), body, what)
+
+
+def identified(header: Header, body: bytes | msgspec.Raw, what: str) -> Resource:
+    """The resource with this header. Raises NotFhirError where it has no valid id."""
+    if header.id is None or not ID.fullmatch(header.id):
+        raise NotFhirError(f"{what} holds a resource without a valid id.", mend=NOT_FHIR_MEND)
+    return as_resource(header, header.id, body)
+
+
+def as_resource(header: Header, resource_id: str, body: bytes | msgspec.Raw) -> Resource:
+    meta = header.meta or _Meta()
+    return Resource(
+        type=header.resource_type,
+        id=resource_id,
+        version_id=meta.version_id,
+        last_updated=meta.last_updated,
+        content=bytes(body),
+    )
+
+
+def newest(resources: Iterable[Resource]) -> tuple[Resource, ...]:
+    """Each resource once, in order of first appearance, in the newest version that was seen of it."""
+    kept: dict[str, Resource] = {}
+    for resource in resources:
+        held = kept.get(resource.reference)
+        if held is None or _is_newer(resource, held):
+            kept[resource.reference] = resource
+    return tuple(kept.values())
+
+
+def _is_newer(one: Resource, other: Resource) -> bool:
+    """By `meta.lastUpdated`, else by a numeric `meta.versionId`; where neither tells, what came later."""
+    moments = _moment(one.last_updated), _moment(other.last_updated)
+    if moments[0] is not None and moments[1] is not None and moments[0] != moments[1]:
+        return moments[0] > moments[1]
+    versions = one.version_id or "", other.version_id or ""
+    if all(_NUMBER.fullmatch(version) for version in versions):
+        return int(versions[0]) >= int(versions[1])
+    return True
+
+
+def _moment(instant: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(instant or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, what: str) -> T:
+    try:
+        if not isinstance(body, msgspec.Raw) and not body.isascii():
+            body.decode()  # resources are skipped over, and with them the check of their encoding
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise NotFhirError(f"{what} is JSON, but not FHIR.", mend=NOT_FHIR_MEND) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise NotFhirError(f"{what} is {_appearance(bytes(body))}.", mend=NOT_FHIR_MEND) from None
+
+
+def _appearance(body: bytes) -> str:
+    start = body[:256].lstrip().lower()
+    if not start:
+        return "empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page"
+    if start.startswith(b"<"):
+        return "XML; only FHIR JSON is read"
+    return "not valid JSON"

@@ -1,0 +1,253 @@
+"""Searches that are whole, or an error: paging, one batch or side by side, each sign that matches are missing."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from careplan_exchange.errors import IncompleteRecordError, NotFhirError
+from careplan_exchange.model import codec
+from careplan_exchange.model.record import Resource
+
+from .bundle import NOT_FHIR_MEND, Bundle, Entry, identified, newest, read_bundle, read_header, read_resource
+from .failures import refused
+from .link import next_page
+from .outcome import as_issues, parse_outcome, says_partial
+from .session import Ask, Session
+
+RESTARTS = 2
+"""A search that moved under our hands (a page expired, the total shrank) is begun again this often."""
+
+MAX_PAGES = 500
+"""A server that always has one more page is not followed for ever."""
+
+NO_CACHE = (("Cache-Control", "no-cache"),)
+
+
+class Query(msgspec.Struct, frozen=True):
+    """One search: a resource type and its parameters, unencoded; `literal` escapes special characters."""
+
+    type: str
+    params: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Relative to the base URL, encoded."""
+        return f"{self.type}?{urlencode(self.params, safe='/:,', quote_via=quote)}" if self.params else self.type
+
+    @property
+    def what(self) -> str:
+        """Names the search without its values."""
+        names = ", ".join(name for name, _ in self.params if not name.startswith("_")) or "all"
+        return f"The search for {self.type} ({names})"
+
+    @property
+    def only_counts(self) -> bool:
+        """Whether it asks for the number of matches instead of the matches."""
+        return ("_summary", "count") in self.params or ("_count", "0") in self.params
+
+
+def literal(value: str) -> str:
+    """A search value that stands for itself (http://hl7.org/fhir/R4/search.html#escaping)."""
+    for character in "\\,|$":
+        value = value.replace(character, f"\\{character}")
+    return value
+
+
+class _Moved(Exception):  # noqa: N818 - it never leaves this module
+    """The search must be begun again."""
+
+
+async def search(
+    session: Session, query: Query, *, no_cache: bool, first: Bundle | None = None
+) -> tuple[Resource, ...]:
+    """Every match, each once and in its newest version. `first` is the first page where a batch brought it.
+
+    Included resources (`search.mode` include) are no matches and are left out. Raises IncompleteRecordError where
+    anything says that matches are missing, NotFhirError, RefusedError, UnavailableError.
+    """
+    reason = ""
+    for _ in range(1 + RESTARTS):
+        try:
+            return await _pages(session, query, no_cache=no_cache, first=first)
+        except _Moved as moved:
+            reason, first = str(moved), None
+    raise IncompleteRecordError(
+        f"{query.what} was begun {1 + RESTARTS} times and never came to its end: {reason}.",
+        mend="Try again when the patient's record is not being changed; a larger page size at the server helps.",
+    )
+
+
+async def search_many(
+    session: Session, queries: Sequence[Query], *, batch: bool, no_cache: bool
+) -> tuple[tuple[Resource, ...], ...]:
+    """Each query's matches, in order. With `batch` all first pages come in one request; an entry that is no plain
+    success is asked for again on its own, so that its error is that of the search itself."""
+    firsts: Sequence[Bundle | None] = [None] * len(queries)
+    if batch and len(queries) > 1 and not session.batch_refused:
+        firsts = await _batch(session, queries, no_cache=no_cache)
+    return await _side_by_side(
+        [
+            search(session, query, no_cache=no_cache, first=first)
+            for query, first in zip(queries, firsts, strict=True)
+        ]
+    )
+
+
+async def _side_by_side(
+    works: Sequence[Coroutine[Any, Any, tuple[Resource, ...]]],
+) -> tuple[tuple[Resource, ...], ...]:
+    """All results in order; at the first error the others are given up and that error is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+    return tuple(task.result() for task in tasks)
+
+
+async def history(session: Session, resource_type: str, resource_id: str) -> tuple[Resource, ...]:
+    """Every version of one resource that the server keeps, newest first. A deletion has no content: left out."""
+    what = f"The history of {resource_type}"
+    url = f"{session.base_url}/{resource_type}/{resource_id}/_history"
+    entries: list[Entry] = []
+    seen: set[str] = set()
+    while url:
+        _remember(seen, url, what)
+        page = await _page(session, url, what, resource_type, no_cache=True)
+        entries.extend(page.entry)
+        url = next_page(session.base_url, url, page.next) if page.next is not None else ""
+    return tuple(read_resource(entry.resource, f"{what}: the answer") for entry in entries if entry.has_resource)
+
+
+async def _pages(session: Session, query: Query, *, no_cache: bool, first: Bundle | None) -> tuple[Resource, ...]:
+    url = f"{session.base_url}/{query.url}"
+    page = first or await _page(session, url, query.what, query.type, no_cache=no_cache)
+    matches: list[Resource] = []
+    total: int | None = None
+    seen: set[str] = set()
+    while True:
+        _remember(seen, url, query.what)
+        matches.extend(_matches(page, query))
+        if page.total is not None:
+            if total is not None and page.total < total:
+                raise _Moved("the number of matches shrank while they were read")
+            total = page.total
+        if page.next is None:
+            break
+        url = next_page(session.base_url, url, page.next)
+        page = await _page(session, url, query.what, query.type, no_cache=no_cache, is_first=False)
+    found = newest(matches)
+    if total is not None and len(found) < total and not query.only_counts:
+        raise IncompleteRecordError(
+            f"{query.what} has {total} matches by the server's own count, but {len(found)} came.",
+            mend="Check the credentials' scopes and the server's paging; a part of a record is never used.",
+        )
+    return found
+
+
+async def _page(
+    session: Session, url: str, what: str, label: str, *, no_cache: bool, is_first: bool = True
+) -> Bundle:
+    ask = Ask(method="GET", url=url, what=what, label=label, headers=NO_CACHE if no_cache else ())
+    answer = await session.send(ask)
+    if not is_first and answer.status in {404, 410}:
+        raise _Moved("a page had expired")
+    if not answer.ok:
+        raise refused(answer.status, answer.body, what)
+    return read_bundle(answer.body, f"{what}: the answer")
+
+
+def _matches(page: Bundle, query: Query) -> list[Resource]:
+    matches = []
+    what = f"{query.what}: the answer"
+    for entry in page.entry:
+        if not entry.has_resource:
+            raise IncompleteRecordError(
+                f"{query.what} returned an entry without its resource.",
+                mend="Report it to those who run the server: a searchset entry must hold a resource.",
+            )
+        mode = entry.search.mode if entry.search is not None else None
+        if mode == "include":
+            continue
+        header = read_header(entry.resource, what)
+        if mode == "outcome" or header.resource_type == "OperationOutcome":
+            refuse_partial(entry.resource, query.what)
+        elif header.resource_type != query.type:
+            raise NotFhirError(f"{query.what} returned a resource of another type.", mend=NOT_FHIR_MEND)
+        else:
+            matches.append(identified(header, entry.resource, what))
+    return matches
+
+
+def refuse_partial(outcome: msgspec.Raw, what: str) -> None:
+    """Raises IncompleteRecordError where the OperationOutcome among the matches says that some are missing."""
+    said = [issue for issue in parse_outcome(outcome) if says_partial(issue)]
+    if said:
+        raise IncompleteRecordError(
+            f"{what} may be incomplete: the server says so in its answer.",
+            mend="The issues hold its codes; often the credentials may not read everything of this type.",
+            issues=as_issues(said),
+        )
+
+
+async def _batch(session: Session, queries: Sequence[Query], *, no_cache: bool) -> list[Bundle | None]:
+    """The first page of each query where the batch brought it. A server that claims batch and answers 4xx, or not
+    with one entry a query, is not asked for one again."""
+    entries = [{"request": {"method": "GET", "url": query.url}} for query in queries]
+    body = codec.encode({"resourceType": "Bundle", "type": "batch", "entry": entries})
+    what = "The batch of searches"
+    answer = await session.send(
+        Ask(
+            method="POST",
+            url=session.base_url,
+            what=what,
+            label="batch",
+            body=body,
+            headers=NO_CACHE if no_cache else (),
+        )
+    )
+    if answer.status == 401:
+        raise refused(answer.status, answer.body, what)
+    entry_by_query = _entries(answer.body, len(queries)) if answer.ok else None
+    if entry_by_query is None:
+        session.batch_refused = True
+        return [None] * len(queries)
+    return [_first_page(entry, query) for entry, query in zip(entry_by_query, queries, strict=True)]
+
+
+def _entries(body: bytes, expected: int) -> list[Entry] | None:
+    try:
+        bundle = read_bundle(body, "The batch of searches: the answer")
+    except NotFhirError:
+        return None
+    return bundle.entry if bundle.type == "batch-response" and len(bundle.entry) == expected else None
+
+
+def _first_page(entry: Entry, query: Query) -> Bundle | None:
+    if entry.response is None or entry.response.code != 200 or not entry.has_resource:
+        return None
+    try:
+        return read_bundle(entry.resource, query.what)
+    except NotFhirError:
+        return None
+
+
+def _remember(seen: set[str], url: str, what: str) -> None:
+    if url in seen:
+        raise IncompleteRecordError(
+            f"{what} leads round in a circle: a page links to one that was read already.",
+            mend="Report it to those who run the server: its next link never ends.",
+        )
+    if len(seen) >= MAX_PAGES:
+        raise IncompleteRecordError(
+            f"{what} has more than {MAX_PAGES} pages.", mend="Raise the page size at the server."
+        )
+    seen.add(url)
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

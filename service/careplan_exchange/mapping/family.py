@@ -1,0 +1,154 @@
+"""FamilyMemberHistory to family history: the disease, the relative, and the age at which it began."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from careplan_exchange.model.record import Resource
+from careplan_exchange.model.snapshot import Coding, Fact, FactState
+
+from .coding import note_no_concept, note_text_used, texts_of
+from .conditions import note_entered_in_error
+from .context import Context
+from .rows import FamilyHistory
+from .tables import plain, undotted
+from .wire import CodeableConcept, FamilyCondition, FamilyMemberHistory, Quantity
+
+_DECODER = msgspec.json.Decoder(FamilyMemberHistory)
+
+Sex = Literal["male", "female"]
+
+
+class _Relative(NamedTuple):
+    counts: bool
+    sex: Sex | None
+
+
+def read_family_history(context: Context, resource: Resource) -> Iterator[Fact]:
+    """The facts of one relative. No condition recorded is not a negative history; neither is `health-unknown`."""
+    history = context.decode(resource, _DECODER)
+    if history is None or not context.is_about_patient(resource, history.patient):
+        return
+    if history.status == "entered-in-error":
+        note_entered_in_error(context, resource)
+        return
+    told, _ = context.dated(resource, "date", history.date)
+    relative = _relative(context, history)
+    if not history.condition:
+        context.note(
+            resource,
+            "family.nothing",
+            "A FamilyMemberHistory names no condition, which is not the same as none.",
+            severity="information",
+            code="informational",
+            expression="FamilyMemberHistory.condition",
+        )
+    for condition in history.condition:
+        code = condition.code or CodeableConcept()
+        rules = [
+            (rule, coding)
+            for rule in context.mappings.family
+            for coding in _matches(context, resource, rule, code)
+        ]
+        if not rules:
+            note_no_concept(context, resource, code)
+            if not code.coding and not code.text:
+                _note(context, resource, "code.missing", "A condition of a relative has no code.")
+            continue
+        if not relative.counts:
+            _note(
+                context,
+                resource,
+                "family.relative",
+                "The relative is not one of mappings/family-history.yaml, so the condition does not count.",
+            )
+            continue
+        for rule, coding in rules:
+            state = _state(context, resource, rule, condition, relative.sex)
+            if state is not None:
+                yield context.fact(resource, context.concepts[rule.concept], coding, told, state=state)
+
+
+def _relative(context: Context, history: FamilyMemberHistory) -> _Relative:
+    relatives = context.mappings.relatives
+    codes = [coding.code or "" for coding in (history.relationship or CodeableConcept()).coding]
+    known = [code for code in codes if code in relatives]
+    sex = relatives[known[0]] if known else None
+    if sex is None:
+        recorded = {coding.code for coding in (history.sex or CodeableConcept()).coding}
+        sex = "male" if "male" in recorded else "female" if "female" in recorded else None
+    return _Relative(bool(known), sex)  # type: ignore[arg-type]  # the table holds "male", "female" or None
+
+
+def _matches(
+    context: Context, resource: Resource, rule: FamilyHistory, code: CodeableConcept
+) -> Iterator[Coding | None]:
+    """The coding by which the rule speaks of this condition, if it does."""
+    told = context.mappings.family_codes[rule.concept]
+    for coding in code.coding:
+        system, value = context.key(coding)
+        if (system, value) in told.codes or any(
+            system == prefix_system and undotted(value).startswith(prefix)
+            for prefix_system, prefix in told.prefixes
+        ):
+            yield coding
+            return
+    for text, by_display in texts_of(code):
+        if plain(text) in told.texts:
+            note_text_used(context, resource, plain(text), by_display)
+            yield by_display
+            return
+
+
+def _state(
+    context: Context, resource: Resource, rule: FamilyHistory, condition: FamilyCondition, sex: Sex | None
+) -> FactState | None:
+    """Present, unknown where the age is not told, or None where the relative was too old for it to count."""
+    if rule.onset_below is None:
+        return "present"
+    limits = (rule.onset_below.male, rule.onset_below.female)
+    limit = min(limits) if sex is None else limits[sex == "female"]
+    oldest = _onset(context, condition)
+    if oldest is not None and oldest < limit:
+        return "present"
+    if oldest is None or (sex is None and oldest < max(limits)):
+        _note(
+            context,
+            resource,
+            "family.onset",
+            f"'{rule.concept}' depends on the age or sex of the relative, which is not told: it is unknown.",
+        )
+        return "unknown"
+    _note(
+        context,
+        resource,
+        "family.late",
+        f"The relative was too old at the onset for '{rule.concept}' to count.",
+    )
+    return None
+
+
+def _onset(context: Context, condition: FamilyCondition) -> Decimal | None:
+    """The highest age in years at which it can have begun; None where that cannot be told."""
+    quantity: Quantity | None = condition.onset_age
+    if quantity is None and condition.onset_range is not None:
+        quantity = condition.onset_range.high
+    if quantity is None or quantity.value is None or not quantity.value.is_finite():
+        return None
+    if quantity.comparator not in (None, "<", "<="):
+        return None
+    per_year = context.mappings.onset_units.get((quantity.code or quantity.unit or "").strip())
+    return None if per_year is None else quantity.value / per_year
+
+
+def _note(context: Context, resource: Resource, key: str, detail: str) -> None:
+    context.note(
+        resource,
+        key,
+        detail,
+        severity="information",
+        code="informational",
+        expression="FamilyMemberHistory.condition",
+    )

@@ -1,0 +1,320 @@
+"""Outcomes to the lines of a plan: what one protocol proposes for this patient, each line with its reason."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from careplan_exchange.model.issue import Issue
+from careplan_exchange.model.proposal import (
+    ActivityProposal,
+    Citation,
+    Gap,
+    GoalProposal,
+    NotApplied,
+    Reason,
+    Restriction,
+    Target,
+    Withheld,
+)
+from careplan_exchange.model.snapshot import Coding, Evidence
+from careplan_exchange.model.vocabulary import Vocabulary
+
+from .bindings import Bindings
+from .dates import after
+from .deciding import Outcome, decide, merged
+from .dynamic import Filled, fill
+from .protocol import Action, ActivityTemplate, GoalTemplate, Protocol
+
+
+class Lines(msgspec.Struct, kw_only=True):
+    """Everything that one protocol, or all of them, come to. `applied` are the protocols that apply."""
+
+    applied: list[Protocol] = msgspec.field(default_factory=list)
+    goals: list[GoalProposal] = msgspec.field(default_factory=list)
+    activities: list[ActivityProposal] = msgspec.field(default_factory=list)
+    restrictions: list[Restriction] = msgspec.field(default_factory=list)
+    withheld: list[Withheld] = msgspec.field(default_factory=list)
+    not_applied: list[NotApplied] = msgspec.field(default_factory=list)
+    gaps: list[Gap] = msgspec.field(default_factory=list)
+    issues: list[Issue] = msgspec.field(default_factory=list)
+
+
+class _Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome with what it inherits: an action stands in the plan for its parents' reasons too."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    gaps: tuple[Gap, ...]
+    questions: tuple[str, ...]
+
+
+def lines(protocol: Protocol, bindings: Bindings, vocabulary: Vocabulary) -> Lines:
+    """Apply one protocol."""
+    found = Lines()
+    placed = tuple(_flat(decide(protocol.actions, bindings)))
+    for place in placed:
+        found.gaps.extend(place.outcome.gaps)
+        found.issues.extend(place.outcome.issues)
+    if not any(outcome.status != "not-applied" for outcome in _top(protocol, placed)):
+        why = _every(place.reasons for place in placed)
+        found.not_applied.append(NotApplied(key=protocol.id, title=protocol.ref.title, reasons=why))
+        return found
+    found.applied.append(protocol)
+    _goals(protocol, placed, bindings, vocabulary, found)
+    _actions(protocol, placed, bindings, vocabulary, found)
+    return found
+
+
+def _top(protocol: Protocol, placed: Iterable[_Placed]) -> Iterator[Outcome]:
+    top = {action.key for action in protocol.actions}
+    return (place.outcome for place in placed if place.outcome.action.key in top)
+
+
+def _flat(
+    outcomes: Iterable[Outcome],
+    reasons: tuple[Reason, ...] = (),
+    gaps: tuple[Gap, ...] = (),
+    questions: tuple[str, ...] = (),
+) -> Iterator[_Placed]:
+    for outcome in outcomes:
+        place = _Placed(
+            outcome=outcome,
+            reasons=tuple(dict.fromkeys(reasons + outcome.reasons))
+            if outcome.status == "proposed"
+            else outcome.reasons,
+            gaps=gaps + outcome.gaps,
+            questions=questions + outcome.questions,
+        )
+        yield place
+        yield from _flat(outcome.children, place.reasons, place.gaps, place.questions)
+
+
+def _goals(
+    protocol: Protocol, placed: tuple[_Placed, ...], bindings: Bindings, vocabulary: Vocabulary, found: Lines
+) -> None:
+    """The candidates that a proposed action selects, and those that no action of the plan names: they belong to
+    the plan as a whole. Of several variants of one goal the first in the plan's order stands."""
+    named = {goal for action in _all(protocol.actions) for goal in action.goals}
+    whole = next((place for place in placed if place.outcome.status == "proposed"), None)
+    taken: set[str] = set()
+    for goal in protocol.goals:
+        chosen = [p for p in placed if goal.id in p.outcome.action.goals and p.outcome.status == "proposed"]
+        if goal.id not in named and whole is not None:
+            chosen = [whole]
+        if not chosen:
+            passed = [place for place in placed if goal.id in place.outcome.action.goals]
+            why = _every(place.reasons for place in passed)
+            found.not_applied.append(NotApplied(key=goal.id, title=goal.description, reasons=why))
+        elif goal.key in taken:
+            found.issues.append(_second_variant(goal))
+        else:
+            taken.add(goal.key)
+            found.goals.append(_goal(goal, protocol, chosen, bindings, vocabulary))
+
+
+def _goal(
+    goal: GoalTemplate, protocol: Protocol, chosen: list[_Placed], bindings: Bindings, vocabulary: Vocabulary
+) -> GoalProposal:
+    today = bindings.snapshot.as_of
+    return GoalProposal(
+        key=goal.key,
+        protocol=protocol.ref,
+        description=goal.description,
+        patient_text=goal.patient_text,
+        category=goal.category,
+        priority=goal.priority,
+        start=today,
+        reasons=_every(place.reasons for place in chosen) or (_everyone(protocol),),
+        citations=goal.citations or protocol.citations,
+        targets=tuple(
+            Target(
+                measure=target.measure,
+                unit=target.unit,
+                low=target.low,
+                high=target.high,
+                due=after(today, *target.due) if target.due else None,
+            )
+            for target in goal.targets
+        ),
+        addresses=addressed(goal.addresses, bindings, vocabulary),
+        missing=merged(gap for place in chosen for gap in place.gaps),
+    )
+
+
+def _actions(
+    protocol: Protocol, placed: tuple[_Placed, ...], bindings: Bindings, vocabulary: Vocabulary, found: Lines
+) -> None:
+    there = {goal.key for goal in found.goals}
+    keys = {goal.id: goal.key for goal in protocol.goals if goal.key in there}
+    addresses = {goal.key: goal.addresses for goal in found.goals}
+    titles = {p.outcome.action.key: p.outcome.action.title for p in placed if p.outcome.status == "proposed"}
+    for place in placed:
+        outcome, action = place.outcome, place.outcome.action
+        if outcome.status == "not-applied":
+            found.not_applied.append(NotApplied(key=action.key, title=action.title, reasons=outcome.reasons))
+        elif outcome.status == "withheld":
+            found.withheld.append(_withheld(place, protocol))
+        elif action.definition is not None or not (action.children or action.goals):
+            selected = tuple(keys[goal] for goal in action.goals if goal in keys)
+            goals = tuple(dict.fromkeys((*selected, *(goal for goal in action.supports if goal in there))))
+            activity, issues = _activity(place, protocol, goals, titles, bindings)
+            triggers = _triggers(place.reasons, bindings, vocabulary)
+            aims = tuple(dict.fromkeys(found_ for goal in goals for found_ in addresses[goal]))
+            activity = msgspec.structs.replace(activity, addresses=aims or triggers)
+            found.activities.append(activity)
+            found.issues.extend(issues)
+            if action.definition is not None and action.definition.avoid and goals:
+                found.restrictions.append(_restriction(action.definition.avoid, activity, goals[0]))
+
+
+def _activity(
+    place: _Placed, protocol: Protocol, goals: tuple[str, ...], titles: dict[str, str], bindings: Bindings
+) -> tuple[ActivityProposal, tuple[Issue, ...]]:
+    """The definition, the action over it; the definition's dynamicValues, then the action's over them."""
+    action = place.outcome.action
+    template = action.definition or _plain(action)
+    start = Filled(
+        title=template.title, description=template.description, priority=template.priority, timing=template.timing
+    )
+    filled, first = fill(start, template.dynamic_values, action.key, bindings)
+    over = Filled(
+        title=action.title if action.title_given else filled.title,
+        description=action.description or filled.description,
+        priority=action.priority or filled.priority,
+        timing=action.timing or filled.timing,
+    )
+    filled, second = fill(over, action.dynamic_values, action.key, bindings)
+    related = tuple(
+        Reason(text=f"{_relation(kind)} '{titles[key]}'.", rule=f"relatedAction {kind} {key}", result="true")
+        for kind, key in action.related
+        if key in titles
+    )
+    activity = ActivityProposal(
+        key=action.key,
+        protocol=protocol.ref,
+        kind=template.kind,
+        resource_kind=template.resource_kind,
+        title=filled.title,
+        description=filled.description,
+        patient_text=action.patient_text or template.patient_text,
+        priority=filled.priority,
+        reasons=(place.reasons or (_everyone(protocol),)) + related,
+        citations=_cited(action, protocol),
+        codings=action.codings or template.codings,
+        timing=filled.timing,
+        goals=goals,
+        missing=merged(place.gaps),
+        questions=tuple(dict.fromkeys(place.questions)),
+    )
+    return activity, first + second
+
+
+def _plain(action: Action) -> ActivityTemplate:
+    """An action without a definition is its own text."""
+    return ActivityTemplate(
+        title=action.title,
+        description=action.description or action.title,
+        patient_text=action.description or action.title,
+        kind="monitoring",
+        resource_kind="ServiceRequest",
+        priority="routine",
+        codings=(),
+        timing=None,
+        dynamic_values=(),
+        citations=(),
+        avoid=None,
+    )
+
+
+def _withheld(place: _Placed, protocol: Protocol) -> Withheld:
+    outcome = place.outcome
+    template = outcome.action.definition
+    return Withheld(
+        key=outcome.action.key,
+        protocol=protocol.ref,
+        title=outcome.action.title,
+        severity=outcome.severity,
+        certain=outcome.certain,
+        detail=outcome.detail,
+        reasons=outcome.reasons,
+        citations=_cited(outcome.action, protocol),
+        codings=outcome.action.codings or (template.codings if template else ()),
+        missing=merged(outcome.gaps),
+    )
+
+
+def _restriction(avoid: str, activity: ActivityProposal, goal: str) -> Restriction:
+    return Restriction(
+        key=activity.key.replace("/action/", "/avoid/", 1),
+        protocol=activity.protocol,
+        avoid=avoid,
+        patient_text=activity.patient_text,
+        goal=goal,
+        activity=activity.key,
+        reasons=activity.reasons,
+        citations=activity.citations,
+        missing=activity.missing,
+    )
+
+
+def addressed(codings: Iterable[Coding], bindings: Bindings, vocabulary: Vocabulary) -> tuple[Evidence, ...]:
+    """The patient's active conditions that these codes stand for."""
+    wanted = tuple(codings)
+    concepts = sorted(
+        concept.id
+        for concept in vocabulary.concepts.values()
+        if concept.kind == "condition"
+        and (value_set := vocabulary.value_sets.get(concept.value_set)) is not None
+        and any(value_set.contains(coding) for coding in wanted)
+    )
+    return _conditions(concepts, bindings)
+
+
+def _triggers(reasons: Iterable[Reason], bindings: Bindings, vocabulary: Vocabulary) -> tuple[Evidence, ...]:
+    """The conditions that the reasons rest on."""
+    used = {used.variable for found in reasons for used in found.used}
+    concepts = sorted(
+        name for name in used if name in vocabulary.concepts and vocabulary.concepts[name].kind == "condition"
+    )
+    return _conditions(concepts, bindings)
+
+
+def _conditions(concepts: Iterable[str], bindings: Bindings) -> tuple[Evidence, ...]:
+    bound = (bindings.binding(concept) for concept in concepts)
+    return tuple(dict.fromkeys(found for binding in bound if binding.value is True for found in binding.evidence))
+
+
+def _cited(action: Action, protocol: Protocol) -> tuple[Citation, ...]:
+    """The action's own citations, else its definition's, else the plan's."""
+    return action.citations or (action.definition.citations if action.definition else ()) or protocol.citations
+
+
+def _everyone(protocol: Protocol) -> Reason:
+    return Reason(
+        text=f"It is for every patient to whom '{protocol.ref.title}' applies.", rule="true", result="true"
+    )
+
+
+def _every(reasons: Iterable[tuple[Reason, ...]]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(one for several in reasons for one in several))
+
+
+def _all(actions: Iterable[Action]) -> Iterator[Action]:
+    for action in actions:
+        yield action
+        yield from _all(action.children)
+
+
+def _relation(kind: str) -> str:
+    """`before-start` as words."""
+    return kind.replace("-", " ").capitalize()
+
+
+def _second_variant(goal: GoalTemplate) -> Issue:
+    return Issue(
+        severity="warning",
+        code="business-rule",
+        key="planner.goal.variants",
+        detail=f"Goal variant '{goal.id}' is selected too, and the one before it in the protocol was taken.",
+        mend="Make the conditions of the variants exclude each other, or group them under at-most-one.",
+    )

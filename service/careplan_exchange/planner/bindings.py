@@ -1,0 +1,325 @@
+"""Snapshot to variables: what `%hba1c`, `%pregnancy`, `%age` hold for one patient today, and why.
+
+What a variable holds is decided here and nowhere else; docs/apply.md lists the rules for people.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from careplan_exchange.model.issue import Issue
+from careplan_exchange.model.proposal import Truth
+from careplan_exchange.model.snapshot import Evidence, Fact, Snapshot
+from careplan_exchange.model.vocabulary import Concept, Vocabulary
+
+from . import phrases
+from .dates import ages, days_of, instant_of
+from .expressions import EvaluationError, Expression, truth
+from .intervals import Interval
+
+DAYS, EVER = "_days", "_ever"
+PATIENT_VARIABLES = ("age", "sex")
+CATEGORIES: Mapping[str, frozenset[str]] = {
+    "measurement": frozenset({"Observation"}),
+    "condition": frozenset({"Condition"}),
+    "medication": frozenset({"MedicationRequest"}),
+    "allergy": frozenset({"AllergyIntolerance"}),
+    "procedure": frozenset({"Procedure"}),
+    "family-history": frozenset({"FamilyMemberHistory"}),
+    "status": frozenset({"Condition", "Observation"}),
+}
+"""Where a fact of each kind would stand: only a record in which all of these were read whole shows an absence."""
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """One variable. `value` None is unknown; `shown` is the value in words, `gap` what to ask where it is
+    unknown or only a range. `evidence` is what it was read from."""
+
+    variable: str
+    concept: str
+    value: Any
+    title: str
+    shown: str
+    gap: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Bindings:
+    """The variables of one patient, worked out when they are first asked for. `issues` grow with them."""
+
+    def __init__(self, snapshot: Snapshot, vocabulary: Vocabulary) -> None:
+        self.snapshot = snapshot
+        self.issues: list[Issue] = []
+        self._vocabulary = vocabulary
+        self._facts: dict[str, list[Fact]] = {}
+        for fact in snapshot.facts:
+            self._facts.setdefault(fact.concept, []).append(fact)
+        self._usable: dict[str, tuple[Fact, ...]] = {}
+        self._known: dict[str, Binding] = {}
+        self._truths: dict[str, Truth] = {}
+        patient = snapshot.patient
+        values = {"gender": patient.gender, "birthDate": patient.birth_date}
+        self._resource: dict[str, Any] = {"resourceType": "Patient", **{k: v for k, v in values.items() if v}}
+
+    @property
+    def resource(self) -> Mapping[str, Any]:
+        """The root of paths without a variable, and `%subject`: the Patient, as far as planning knows it."""
+        return self._resource
+
+    def value(self, variable: str) -> Any:
+        """See expressions.Values. Raises EvaluationError for a name that no concept has."""
+        if variable in {"subject", "patient", "context", "resource"}:
+            return self._resource
+        return self.binding(variable).value
+
+    def truth(self, expression: Expression) -> Truth:
+        """The expression's answer for this patient, worked out once. Raises EvaluationError."""
+        if (known := self._truths.get(expression.source)) is None:
+            known = self._truths[expression.source] = truth(expression, self)
+        return known
+
+    def binding(self, variable: str) -> Binding:
+        """Raises EvaluationError for a name that no concept has."""
+        if (known := self._known.get(variable)) is None:
+            known = self._known[variable] = self._bind(variable)
+        return known
+
+    def unit(self, variable: str) -> str:
+        """The unit in which a number of this variable is compared."""
+        if variable == "age":
+            return "years"
+        concept = concept_of(variable, self._vocabulary)
+        return "days" if variable.endswith(DAYS) else (concept.unit if concept else None) or ""
+
+    def is_concept(self, variable: str) -> bool:
+        return variable in PATIENT_VARIABLES or concept_of(variable, self._vocabulary) is not None
+
+    def facts(self, concept: str) -> tuple[Fact, ...]:
+        """The facts of this concept that speak of a time up to today, as recorded."""
+        if concept not in self._usable:
+            limit = self.snapshot.as_of + timedelta(days=1)  # a local date may be a day ahead of UTC
+            found = self._facts.get(concept, [])
+            kept = [fact for fact in found if not _starts_after(fact, limit)]
+            if len(kept) < len(found):
+                self.issues.append(
+                    Issue(
+                        severity="warning",
+                        code="business-rule",
+                        key="planner.fact.future",
+                        detail=f"{len(found) - len(kept)} fact(s) of '{concept}' are in the future and not used.",
+                        mend="Correct the date in the record, or plan for a later day.",
+                    )
+                )
+            self._usable[concept] = tuple(kept)
+        return self._usable[concept]
+
+    def _bind(self, variable: str) -> Binding:
+        if variable == "age":
+            return self._age()
+        if variable == "sex":
+            return self._sex()
+        concept = concept_of(variable, self._vocabulary)
+        if concept is None:
+            raise EvaluationError(f"There is no variable '%{variable}'.")
+        if variable == concept.id + DAYS:
+            return self._days(concept)
+        if variable == concept.id + EVER:
+            return self._state(concept, variable, ever=True)
+        if concept.kind == "measurement":
+            return self._measurement(concept)
+        return self._state(concept, variable, ever=False)
+
+    def _age(self) -> Binding:
+        patient = self.snapshot.patient
+        span = ages(patient.birth_date, self.snapshot.as_of) if patient.birth_date else None
+        value = None if span is None else _range(Decimal(span[0]), Decimal(span[1]))
+        return Binding(
+            variable="age",
+            concept="age",
+            value=value,
+            title="Age",
+            shown=phrases.UNKNOWN if value is None else phrases.quantity(value, "years"),
+            gap="What is the patient's full date of birth?",
+            evidence=(patient.evidence,),
+        )
+
+    def _sex(self) -> Binding:
+        patient = self.snapshot.patient
+        value = None if patient.gender == "unknown" else patient.gender
+        return Binding(
+            variable="sex",
+            concept="sex",
+            value=value,
+            title="Recorded sex",
+            shown=value or phrases.UNKNOWN,
+            gap="What is the patient's sex?",
+            evidence=(patient.evidence,),
+        )
+
+    def _measurement(self, concept: Concept) -> Binding:
+        """The latest dated value. Several of the same instant count as the range that they span, so that a
+        rule holds only if it holds for each of them."""
+        numbers = [fact for fact in self.facts(concept.id) if fact.state == "present" and _span(fact, concept)]
+        latest = _latest(numbers)
+        if not latest:
+            gap = phrases.undated(concept) if numbers else phrases.missing(concept)
+            return self._unknown(concept, concept.id, gap, tuple(fact.evidence for fact in numbers))
+        evidence = tuple(fact.evidence for fact in latest)
+        on = latest[0].effective or ""
+        if self._too_old(latest[0], concept):
+            return self._unknown(concept, concept.id, phrases.outdated(concept, on), evidence)
+        spans = [span for fact in latest if (span := _span(fact, concept))]
+        value = _hull(spans)
+        return Binding(
+            variable=concept.id,
+            concept=concept.id,
+            value=value,
+            title=concept.title,
+            shown=phrases.dated(_as_recorded(latest, value, concept), on),
+            gap=phrases.imprecise(concept, on),
+            evidence=evidence,
+        )
+
+    def _state(self, concept: Concept, variable: str, *, ever: bool) -> Binding:
+        """Present, absent or unknown. `ever` lets a past presence count (a resolved condition)."""
+        facts = self.facts(concept.id)
+        recorded = [f for f in facts if f.state == "present" and (f.active or ever)]
+        old = [] if ever else [fact for fact in recorded if self._too_old(fact, concept)]
+        present = [fact for fact in recorded if fact not in old]
+        absent = [f for f in facts if f.state == "absent" and not self._too_old(f, concept)]
+        if concept.kind == "status" and present and absent:
+            winners = _latest(present + absent)
+            states = {fact.state for fact in winners}
+            undated = any(not fact.effective for fact in present + absent)
+            if len(states) != 1 or undated:
+                return self._unknown(
+                    concept, variable, phrases.contradiction(concept), tuple(f.evidence for f in present + absent)
+                )
+            present, absent = ([f for f in winners if f.state == state] for state in ("present", "absent"))
+        if present:
+            return self._flag(concept, variable, value=True, facts=present)
+        if absent:
+            return self._flag(concept, variable, value=False, facts=absent)
+        if old:
+            newest = max(fact.effective or "" for fact in old)
+            return self._unknown(
+                concept, variable, phrases.outdated(concept, newest), tuple(f.evidence for f in old)
+            )
+        if concept.when_absent == "absent" and CATEGORIES[concept.kind] <= self.snapshot.categories:
+            return self._flag(concept, variable, value=False, facts=[])
+        return self._unknown(concept, variable, phrases.missing(concept), ())
+
+    def _days(self, concept: Concept) -> Binding:
+        latest = _latest([fact for fact in self.facts(concept.id) if fact.state == "present"])
+        days = days_of(latest[0].effective or "") if latest else None
+        if days is None:
+            return self._unknown(concept, concept.id + DAYS, phrases.when(concept), ())
+        fewest = max(Decimal((self.snapshot.as_of - days[1]).days), Decimal(0))
+        value = _range(fewest, max(Decimal((self.snapshot.as_of - days[0]).days), fewest))
+        return Binding(
+            variable=concept.id + DAYS,
+            concept=concept.id,
+            value=value,
+            title=f"Time since {phrases.inline(concept.title)}",
+            shown=phrases.dated(phrases.quantity(value, "days"), latest[0].effective or ""),
+            gap=phrases.when(concept),
+            evidence=tuple(fact.evidence for fact in latest),
+        )
+
+    def _flag(self, concept: Concept, variable: str, *, value: bool, facts: Iterable[Fact]) -> Binding:
+        found = sorted(facts, key=lambda fact: (fact.effective or "", fact.evidence.reference))
+        return Binding(
+            variable=variable,
+            concept=concept.id,
+            value=value,
+            title=concept.title,
+            shown=phrases.state(value=value, dates=[fact.effective for fact in found], recorded=bool(found)),
+            gap=phrases.missing(concept),
+            evidence=tuple(fact.evidence for fact in found),
+        )
+
+    def _unknown(self, concept: Concept, variable: str, gap: str, evidence: tuple[Evidence, ...]) -> Binding:
+        return Binding(
+            variable=variable,
+            concept=concept.id,
+            value=None,
+            title=concept.title,
+            shown=phrases.UNKNOWN,
+            gap=gap,
+            evidence=evidence,
+        )
+
+    def _too_old(self, fact: Fact, concept: Concept) -> bool:
+        """Whether it may be older than a current value may be. Without a date it is never current for a concept
+        with a limit, except a condition: that one stands until somebody ends it."""
+        if concept.max_age_days is None:
+            return False
+        days = days_of(fact.effective or "")
+        if days is None:
+            return concept.kind != "condition"
+        return (self.snapshot.as_of - days[0]).days > concept.max_age_days
+
+
+def concept_of(variable: str, vocabulary: Vocabulary) -> Concept | None:
+    """The concept that a variable speaks of: its own, or that before `_days` or `_ever`."""
+    concepts = vocabulary.concepts
+    if variable in concepts:
+        return concepts[variable]
+    for suffix in (DAYS, EVER):
+        concept = concepts.get(variable.removesuffix(suffix)) if variable.endswith(suffix) else None
+        if concept is not None and (suffix == DAYS or concept.kind != "measurement"):
+            return concept
+    return None
+
+
+def _starts_after(fact: Fact, limit: date) -> bool:
+    days = days_of(fact.effective or "")
+    return days is not None and days[0] > limit
+
+
+def _latest(facts: Iterable[Fact]) -> list[Fact]:
+    """The newest by instant, all where several share it, in a stable order. Undated ones have no place in it."""
+    dated = [(moment, fact) for fact in facts if (moment := instant_of(fact.effective or ""))]
+    newest = max((moment for moment, _ in dated), default=None)
+    return sorted(
+        (fact for moment, fact in dated if moment == newest),
+        key=lambda fact: (fact.evidence.reference, str(fact.value)),
+    )
+
+
+def _span(fact: Fact, concept: Concept) -> Interval | None:
+    """What the fact says of the true value: a comparator leaves it open to the end of what is plausible."""
+    if fact.value is None:
+        both = fact.low is not None or fact.high is not None
+        return Interval(fact.low, fact.high) if both else None
+    lowest, highest = concept.plausible or (None, None)
+    match fact.comparator:
+        case None:
+            return Interval(fact.value, fact.value)
+        case "<" | "<=":
+            return Interval(lowest, fact.value, high_open=fact.comparator == "<")
+        case ">" | ">=":
+            return Interval(fact.value, highest, low_open=fact.comparator == ">")
+
+
+def _hull(spans: list[Interval]) -> Interval | Decimal:
+    """The smallest range that holds all of them, as a plain number where it is one."""
+    low = min(spans, key=lambda s: (s.low is not None, s.low or Decimal(0), s.low_open))
+    high = max(spans, key=lambda s: (s.high is None, s.high or Decimal(0), not s.high_open))
+    if low.low is not None and low.low == high.high:
+        return low.low
+    return Interval(low.low, high.high, low.low_open, high.high_open)
+
+
+def _as_recorded(facts: list[Fact], value: Interval | Decimal, concept: Concept) -> str:
+    unit = concept.unit or ""
+    if len(facts) == 1 and facts[0].comparator and facts[0].value is not None:
+        return f"{facts[0].comparator}{phrases.quantity(facts[0].value, unit)}"
+    return phrases.quantity(value, unit)
+
+
+def _range(low: Decimal, high: Decimal) -> Interval | Decimal:
+    return low if low == high else Interval(low, high)

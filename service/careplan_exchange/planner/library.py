@@ -1,0 +1,47 @@
+"""What a `definitionCanonical` points at: by url, by `url|version`, or by `#id` inside the plan."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from careplan_exchange.knowledge import Document
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A definition and the file that holds it; `path` is where it stands in the file (a contained one)."""
+
+    resource: dict[str, Any]
+    document: Document
+    path: tuple[str | int, ...] = ()
+
+
+class Library:
+    """All definitions of a set of documents."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._by_url: dict[str, list[Entry]] = {}
+        for document in documents:
+            content = document.content
+            if isinstance(content, dict) and content.get("url"):
+                self._by_url.setdefault(content["url"], []).append(Entry(resource=content, document=document))
+
+    def find(self, canonical: str, within: Entry) -> Entry | None:
+        """The definition, the newest version of it where none is named, or None where there is none."""
+        if canonical.startswith("#"):
+            contained = within.resource.get("contained", [])
+            for index, resource in enumerate(contained):
+                if resource.get("id") == canonical[1:]:
+                    path = (*within.path, "contained", index)
+                    return Entry(resource=resource, document=within.document, path=path)
+            return None
+        url, _, version = canonical.partition("|")
+        entries = self._by_url.get(url, [])
+        if version:
+            return next((entry for entry in entries if entry.resource.get("version") == version), None)
+        return max(entries, key=lambda entry: _order(entry.resource.get("version", "")), default=None)
+
+
+def _order(version: str) -> tuple[tuple[int, str], ...]:
+    """`1.10.0` after `1.9.0`."""
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in version.split("."))

@@ -1,0 +1,121 @@
+"""Protocols as compiled from FHIR, ready to be applied any number of times. Values only; nothing acts here."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from careplan_exchange.model.issue import Issue
+from careplan_exchange.model.proposal import ActivityKind, Citation, ProtocolRef
+from careplan_exchange.model.snapshot import Coding
+
+from .expressions import Expression
+
+Unknown = Literal["ask", "withhold", "go-on", "leave-out"]
+Severity = Literal["high", "moderate", "low"]
+Selection = Literal["any", "all", "all-or-none", "exactly-one", "at-most-one", "one-or-more"]
+Priority = Literal["routine", "urgent", "asap", "stat"]
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """`PlanDefinition.action.condition`. `expression` is None where it cannot be evaluated; `problem` says why.
+
+    `unknown` is what happens when the record does not decide it: propose with the question ("ask"), hold back
+    ("withhold"), propose all the same ("go-on"), or leave out as FHIR has it ("leave-out"). `safety` marks a
+    contraindication: where it is false the action is withheld, with this severity.
+    """
+
+    kind: Literal["applicability", "start", "stop"]
+    source: str
+    expression: Expression | None
+    problem: str | None = None
+    unknown: Unknown = "leave-out"
+    safety: Severity | None = None
+    question: str | None = None
+    description: str | None = None
+
+
+class TargetTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """`due` is the interval from the day of the plan: a number and a calendar unit in UCUM."""
+
+    measure: Coding
+    unit: str
+    low: Decimal | None
+    high: Decimal | None
+    due: tuple[Decimal, str] | None
+
+
+class GoalTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """`id` is the variant (`t2dm/goal/hba1c.older`), `key` what all variants of it share (`t2dm/goal/hba1c`)."""
+
+    id: str
+    key: str
+    description: str
+    patient_text: str
+    category: str
+    priority: str
+    citations: tuple[Citation, ...]
+    targets: tuple[TargetTemplate, ...]
+    addresses: tuple[Coding, ...]
+
+
+class DynamicValue(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    source: str
+    expression: Expression | None
+    problem: str | None = None
+
+
+class ActivityTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """An ActivityDefinition, as far as the core uses it. `avoid` marks a restriction and says what to avoid."""
+
+    title: str
+    description: str
+    patient_text: str
+    kind: ActivityKind
+    resource_kind: Literal["ServiceRequest", "MedicationRequest"]
+    priority: Priority
+    codings: tuple[Coding, ...]
+    timing: Mapping[str, Any] | None
+    dynamic_values: tuple[DynamicValue, ...]
+    citations: tuple[Citation, ...]
+    avoid: str | None
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One action with what it points at already resolved. `title` is its own, or else that of its definition;
+    what the action leaves to its definition is None. `goals` are ids of the variants that it selects, `supports`
+    keys of goals that it serves. `related` are (relationship, key) of other actions. `problems` are reported
+    whenever the action applies."""
+
+    key: str
+    title: str
+    title_given: bool
+    description: str | None
+    patient_text: str | None
+    priority: Priority | None
+    timing: Mapping[str, Any] | None
+    codings: tuple[Coding, ...]
+    conditions: tuple[Condition, ...]
+    goals: tuple[str, ...]
+    supports: tuple[str, ...]
+    dynamic_values: tuple[DynamicValue, ...]
+    citations: tuple[Citation, ...]
+    selection: Selection
+    related: tuple[tuple[str, str], ...]
+    definition: ActivityTemplate | None
+    children: tuple["Action", ...]
+    problems: tuple[Issue, ...]
+
+
+class Protocol(msgspec.Struct, frozen=True, kw_only=True):
+    """One PlanDefinition with everything it points at. `valid_from` and `valid_to` are its effectivePeriod."""
+
+    id: str
+    ref: ProtocolRef
+    valid_from: str | None
+    valid_to: str | None
+    goals: tuple[GoalTemplate, ...]
+    actions: tuple[Action, ...]
+    citations: tuple[Citation, ...]

@@ -1,0 +1,92 @@
+"""What makes two items of a list the same item, and the alignment of several lists by it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from careplan_exchange.model.codec import canonical
+
+from .values import MISSING
+
+
+def _concept(value: Any) -> str | None:
+    """A CodeableConcept by its first coding, otherwise by its text."""
+    if not isinstance(value, dict):
+        return None
+    for coding in value.get("coding", ()):
+        if coding.get("code"):
+            return f"{coding.get('system', '')}|{coding['code']}"
+    return value.get("text")
+
+
+def _reference(value: Any) -> str | None:
+    """A Reference, R5 CodeableReference, or the reference of a plan's activity, by what it refers to."""
+    if not isinstance(value, dict):
+        return None
+    inner = value.get("plannedActivityReference", value.get("reference"))
+    if isinstance(inner, dict):
+        return _reference(inner)
+    if isinstance(inner, str):
+        return inner
+    return _identifier(value.get("identifier")) or _concept(value.get("concept"))
+
+
+def _identifier(value: Any) -> str | None:
+    if not isinstance(value, dict) or "value" not in value:
+        return None
+    return f"{value.get('system', '')}|{value['value']}"
+
+
+def _field(name: str) -> Callable[[Any], str | None]:
+    return lambda value: value.get(name) if isinstance(value, dict) else None
+
+
+def _detail(name: str, key: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    def read(value: Any) -> str | None:
+        detail = value.get("detail") if isinstance(value, dict) else None
+        return key(detail.get(name)) if isinstance(detail, dict) else None
+
+    return read
+
+
+KEYS: Final[Mapping[str, Callable[[Any], str | None]]] = {
+    "id": _field("id"),
+    "url": _field("url"),
+    "text": _field("text"),
+    "reference": _reference,
+    "identifier": _identifier,
+    "concept": _concept,
+    "measure": lambda value: _concept(value.get("measure")) if isinstance(value, dict) else None,
+    "detail_code": _detail("code", _concept),
+    "detail_description": _detail("description", lambda value: value),
+    "value": lambda value: canonical(value).decode(),
+}
+
+
+def align(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Slots with one place for each side: items that are the same item share a slot, MISSING fills the rest.
+
+    Sides are placed in the order given. Each item joins a slot that knows one of its keys and has no item of its
+    side yet, by the strongest key first over the whole side; the slot then knows all its keys. So an item whose
+    element id a server dropped is still found by a weaker key. What joins none opens a slot, in list order.
+    """
+    slots: list[list[Any]] = []
+    known: dict[tuple[str, str], list[list[Any]]] = {}
+    for side, items in enumerate(sides):
+        keys = [{name: key for name in names if (key := KEYS[name](item)) is not None} for item in items]
+        placed: dict[int, list[Any]] = {}
+        for name in names:
+            for index, item in enumerate(items):
+                if index in placed or name not in keys[index]:
+                    continue
+                candidates = known.get((name, keys[index][name]), ())
+                slot = next((slot for slot in candidates if slot[side] is MISSING), None)
+                if slot is not None:
+                    slot[side] = item
+                    placed[index] = slot
+        for index, item in enumerate(items):
+            if index not in placed:
+                placed[index] = [MISSING] * side + [item] + [MISSING] * (len(sides) - side - 1)
+                slots.append(placed[index])
+            for known_as in keys[index].items():
+                known.setdefault(known_as, []).append(placed[index])
+    return slots

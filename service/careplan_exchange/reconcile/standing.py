@@ -1,0 +1,111 @@
+"""What our rendering is worth beside what stands already: first values and statuses are not proposed anew."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from careplan_exchange.model.changes import Base, Held, Json
+
+from .keys import align
+from .rules import FIRST_VALUES, FIRST_VALUES_OF_ITEMS, LIST_KEYS, STATUSES
+from .values import MISSING, at, put, same, shown
+
+
+class Standing(NamedTuple):
+    """`ours`: what we propose of this resource now. `ours_before` and `stored_before`: the base, or where there
+    is none the few elements that need no memory to tell whose they are."""
+
+    ours: Json
+    ours_before: Json
+    stored_before: Json
+
+
+def stand(ours: Json, held: Held, base: Base | None, *, approve: bool) -> Standing:
+    """Our rendering (references resolved) as a proposal for a resource that the server holds."""
+    body = _with_first_values(ours, held, base)
+    return _with_status(body, held, base, approve=approve)
+
+
+def retire(held: Held, base: Base | None) -> Standing:
+    """What we propose for a resource of ours that is no longer part of the plan: everything as it was, and the
+    status that says so. Nothing is ever deleted."""
+    rule = STATUSES[held.type]
+    retired = rule.retired_r5 if rule.retired_r5 and "subject" in held.body else rule.retired
+    ours = {**(base.ours if base else {}), rule.element: retired}
+    return _with_seed(ours, held, base)
+
+
+def reopen(ours: Json, held: Held, base: Base | None) -> Standing:
+    """What a person is asked about a plan that somebody has ended: its status, and nothing else."""
+    element = STATUSES[held.type].element
+    before = base.ours if base else {}
+    return Standing({**before, element: ours[element]}, before, base.stored if base else {})
+
+
+def ended_by_a_person(held: Held, base: Base | None) -> bool:
+    """Whether the status is one after which nothing is changed, and it was not us who set it."""
+    rule = STATUSES[held.type]
+    status = held.body.get(rule.element)
+    if status not in rule.terminal:
+        return False
+    ours = (
+        base is not None
+        and base.stored.get(rule.element) == status
+        and base.ours.get(rule.element) in rule.terminal
+    )
+    return not ours
+
+
+def _with_status(ours: Json, held: Held, base: Base | None, *, approve: bool) -> Standing:
+    """An approved status is a proposal. Our first word (draft, proposed) is one only for what is not there yet,
+    and to take back our own retiring."""
+    rule = STATUSES[held.type]
+    if approve and ours.get(rule.element) not in rule.initial:
+        return _with_seed(ours, held, base)
+    theirs = held.body.get(rule.element)
+    before = base.ours.get(rule.element, theirs) if base else theirs
+    retired_by_us = base is not None and before in rule.terminal and base.stored.get(rule.element) == theirs
+    if not retired_by_us:
+        ours = {key: value for key, value in {**ours, rule.element: before}.items() if value is not None}
+    return _with_seed(ours, held, base)
+
+
+def _with_seed(ours: Json, held: Held, base: Base | None) -> Standing:
+    """Without a base, a status that only we write (draft, proposed) is known to be nobody's decision."""
+    if base is not None:
+        return Standing(ours, base.ours, base.stored)
+    rule = STATUSES[held.type]
+    status = held.body.get(rule.element)
+    seed = {rule.element: status} if status in rule.initial else {}
+    return Standing(ours, seed, seed)
+
+
+def _with_first_values(ours: Json, held: Held, base: Base | None) -> Json:
+    before = base.ours if base else {}
+    for path in FIRST_VALUES[held.type]:
+        first = at(before, path)
+        ours = put(ours, path, at(held.body, path) if first is MISSING else first)
+    for name, element in [FIRST_VALUES_OF_ITEMS[held.type]] if held.type in FIRST_VALUES_OF_ITEMS else []:
+        if name in ours:
+            ours = {
+                **ours,
+                name: _items(name, element, ours[name], before.get(name, ()), held.body.get(name, ())),
+            }
+    return ours
+
+
+def _items(
+    name: str, element: str, ours: Sequence[Json], before: Sequence[Json], theirs: Sequence[Json]
+) -> list[Json]:
+    """Our items, each with its first value of `element` where the rest of it is what it was."""
+    items = []
+    for mine, was, held in align(LIST_KEYS[name], [ours, before, theirs]):
+        if mine is MISSING:
+            continue
+        rest = put(mine, (element,), MISSING)
+        if was is not MISSING:
+            unchanged, first = same(rest, put(was, (element,), MISSING)), at(was, (element,))
+        else:
+            unchanged = held is not MISSING and all(same(value, held.get(key)) for key, value in rest.items())
+            first = at(shown(held) or {}, (element,))
+        items.append(put(mine, (element,), first) if unchanged else mine)
+    return items

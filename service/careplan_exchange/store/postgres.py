@@ -1,0 +1,85 @@
+"""PostgreSQL, through asyncpg, with URLs as libpq takes them (`sslmode`, `sslrootcert`, several hosts).
+
+The reasons for the settings stand in docs/decisions/store-engines.md.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from careplan_exchange.errors import StoreVersionError
+
+from . import schema
+from .address import ServerAddress
+from .database import Database
+from .locks import SessionLocks
+
+_CONNECT_SECONDS = 10.0
+_STATEMENT_SECONDS = 60.0
+
+_SESSION = {
+    "application_name": "careplan-exchange",
+    "synchronous_commit": "on",  # an intent must outlive a power loss, also where the server is set to be quick
+    # A machine that dies takes no leave: the server notices within a minute, and frees its locks.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
+@asynccontextmanager
+async def opened(address: ServerAddress, lock_seconds: float) -> AsyncIterator[Database]:
+    """The database as it is; see `bring_up`."""
+
+    async def connect(*_: Any, **__: Any) -> Any:
+        return await asyncpg.connect(
+            address.dsn,
+            password=address.password,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=_STATEMENT_SECONDS,
+            server_settings=_SESSION,
+        )
+
+    async def connect_to_wait() -> Any:
+        return await asyncpg.connect(
+            address.dsn, password=address.password, timeout=_CONNECT_SECONDS, server_settings=_SESSION
+        )
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=5,
+        max_overflow=5,
+        pool_timeout=300,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
+    try:
+        locks = SessionLocks(connect_to_wait, lock_seconds, address.label)
+        yield Database(engine, locks, address.label, write_turn=None)
+    finally:
+        await engine.dispose()
+
+
+async def bring_up(database: Database, *, migrate: bool) -> str:
+    """Makes the tables of an empty database; migrates an older one only where `migrate` says so, because others
+    may be working on it. Returns the revision. Raises StoreVersionError."""
+    async with database.read() as connection:
+        state = await connection.run_sync(schema.state_of, database.label)
+    if state == "current":
+        return schema.REVISIONS[-1]
+    if state == "older" and not migrate:
+        raise StoreVersionError(
+            f"In {database.label} the tables are of an older version than this code.",
+            mend="Back the database up, stop every other careplan-exchange on it, and run `careplan doctor "
+            "--migrate`.",
+        )
+    async with database.write() as connection:
+        await database.serialise(connection, "migrate")
+        # Another process may have done it while this one waited.
+        if await connection.run_sync(schema.state_of, database.label) == "current":
+            return schema.REVISIONS[-1]
+        return await connection.run_sync(schema.upgrade)

@@ -1,0 +1,155 @@
+"""What became of a write whose answer never came. Pure: the adapter brings what it sees, this judges it.
+
+A create is ours where a version of the resource with our identity is what we sent. An update is ours where a
+version after the one it was made over is; where the version it was made over is still the newest, or somebody
+else's followed it, `If-Match` has kept ours out. No judgement sends anything.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from careplan_exchange.model.changes import Json, ResourceChange, Settlement, WrittenResource
+from careplan_exchange.model.issue import Issue
+
+from .sameness import not_contrary, rewritten, same
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    version_id: str
+    body: Json
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """One resource with our identity as it stands, its versions newest first; `whole` where those are all the
+    versions that the server keeps, otherwise only the current one."""
+
+    type: str
+    id: str
+    versions: tuple[Version, ...]
+    whole: bool
+
+    @property
+    def reference(self) -> str:
+        return f"{self.type}/{self.id}"
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """The server that was written to. `atomic`: it takes transactions, so a part of an intent cannot be ours."""
+
+    base_url: str
+    atomic: bool
+
+
+def needs_history(change: ResourceChange, seen: Sighting, links: Mapping[str, str], target: Target) -> bool:
+    """Whether the current version alone does not settle this change."""
+    current = seen.versions[0]
+    if change.action == "update" and current.version_id == change.version_id:
+        return False
+    return not seen.whole and not same(change.body, current.body, links, target.base_url)
+
+
+def links_of(changes: Sequence[ResourceChange], sightings: Mapping[str, Sighting]) -> dict[str, str]:
+    """What each `urn:uuid:` of the intent became, by identity seen."""
+    return {
+        change.full_url: sightings[change.identity].reference
+        for change in changes
+        if change.identity in sightings
+    }
+
+
+def judge(changes: Sequence[ResourceChange], sightings: Mapping[str, Sighting], target: Target) -> Settlement:
+    """`sightings` are by identity; an identity that is nowhere on the server has none."""
+    links = links_of(changes, sightings)
+    placed: dict[str, WrittenResource] = {}
+    issues: list[Issue] = []
+    for change in changes:
+        seen = sightings.get(change.identity)
+        if seen is None:
+            continue
+        version = (
+            _created(change, seen, links, target)
+            if change.action == "create"
+            else _updated(change, seen, links, target)
+        )
+        if version is not None:
+            placed[change.identity] = WrittenResource(
+                identity=change.identity,
+                type=change.type,
+                id=seen.id,
+                version_id=version.version_id,
+                action=change.action,
+                stored=version.body,
+            )
+        elif change.action == "create":
+            issues.append(_foreign(seen))
+    if issues:
+        return Settlement(outcome="unclear", issues=tuple(issues))
+    if len(placed) == len(changes):
+        return Settlement(outcome="committed", written=tuple(placed[change.identity] for change in changes))
+    if placed and target.atomic:
+        return Settlement(outcome="unclear", issues=tuple(_partial(each) for each in placed.values()))
+    # Without transactions a write may have broken off half-way. What stands is what we sent, to the letter: the
+    # fresh read finds it and only the rest is sent.
+    return Settlement(outcome="absent")
+
+
+def _created(change: ResourceChange, seen: Sighting, links: Mapping[str, str], target: Target) -> Version | None:
+    for version in reversed(seen.versions):
+        if same(change.body, version.body, links, target.base_url):
+            return version
+    first = seen.versions[-1]
+    # Nobody has edited a first version: what is missing from it is what the server does not keep.
+    return first if seen.whole and not_contrary(change.body, first.body, links, target.base_url) else None
+
+
+def _updated(change: ResourceChange, seen: Sighting, links: Mapping[str, str], target: Target) -> Version | None:
+    current = seen.versions[0]
+    if seen.id != change.id:
+        return None
+    if current.version_id == change.version_id:
+        # Some servers make no new version where an update changes nothing: then it stands already.
+        return current if same(change.body, current.body, links, target.base_url) else None
+    since: list[Version] = []
+    for version in seen.versions:
+        if version.version_id == change.version_id:
+            break
+        since.append(version)
+    for version in reversed(since):
+        if same(change.body, version.body, links, target.base_url):
+            return version
+    return since[-1] if seen.whole and _as_rewritten(change, since[-1].body, links, target) else None
+
+
+def _as_rewritten(change: ResourceChange, stored: Json, links: Mapping[str, str], target: Target) -> bool:
+    """Whether `stored` is what we sent but for elements that this server rewrote before, and shows at least one
+    element that only our update has brought."""
+    ignoring = rewritten(change, target.base_url)
+    brought = {name: value for name, value in change.body.items() if value != (change.theirs or {}).get(name)}
+    return (
+        any(name not in ignoring for name in brought)
+        and bool(ignoring)
+        and same(change.body, stored, links, target.base_url, ignoring=ignoring)
+    )
+
+
+def _foreign(seen: Sighting) -> Issue:
+    return Issue(
+        severity="error",
+        code="conflict",
+        key="write.settle.foreign",
+        detail="It carries our identifier, but none of its versions is what was sent.",
+        source=seen.reference,
+        mend="Look at it on the server. If it is not in use, delete it and run the same command again.",
+    )
+
+
+def _partial(resource: WrittenResource) -> Issue:
+    return Issue(
+        severity="error",
+        code="incomplete",
+        key="write.settle.partial",
+        detail="It was written, but other resources of the same transaction are not there (any more).",
+        source=f"{resource.type}/{resource.id}/_history/{resource.version_id}",
+        mend="If the missing ones were deleted on purpose, delete this one too; then run the same command again.",
+    )

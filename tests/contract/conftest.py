@@ -1,0 +1,50 @@
+"""The adapters over which the suites of the store run."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from careplan_exchange.store import MemoryLedger, MemoryPlanStore, Store, open_store
+from tests.support.postgres import postgres  # noqa: F401 - a fixture: importing it here is how it is offered
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database that several stores can open."""
+
+    url: str
+    password: str | None = None
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request, tmp_path) -> Iterator[Place]:
+    if request.param == "sqlite":
+        yield Place(f"sqlite:///{tmp_path}/careplan.db")
+    else:
+        server = request.getfixturevalue("postgres")
+        yield Place(server.new_database(), server.password)
+
+
+@pytest.fixture(
+    params=["memory", "sqlite in memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def adapter(request, tmp_path) -> str | Place:
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        return Place(server.new_database(), server.password)
+    return {
+        "memory": "memory",
+        "sqlite in memory": Place("sqlite://"),
+        "sqlite": Place(f"sqlite:///{tmp_path}/careplan.db"),
+    }[request.param]
+
+
+@pytest.fixture
+async def store(adapter) -> AsyncIterator[Store]:
+    async with contextlib.AsyncExitStack() as stack:
+        if isinstance(adapter, Place):
+            yield await stack.enter_async_context(open_store(adapter.url, password=adapter.password))
+        else:
+            yield Store(MemoryPlanStore(), MemoryLedger())

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from careplan_exchange.errors import NotFhirError, UnsupportedServerError
+from careplan_exchange.fhir.capabilities import read_capabilities
+
+from .wire import statement
+
+
+def read(body):
+    return read_capabilities(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [("4.0.0", "R4"), ("4.0.1", "R4"), ("4.3.0", "R4"), ("5.0.0", "R5"), ("5.0.0-ballot", "R5")],
+)
+def test_the_release_follows_from_the_version(version, release):
+    capabilities = read(statement("Goal", version=version))
+    assert (capabilities.release, capabilities.fhir_version) == (release, version)
+
+
+@pytest.mark.parametrize("version", ["", "1.0.2", "3.0.2", "4.1.0", "4.6.0", "6.0.0", "R4", "40.0.1"])
+def test_another_version_is_refused_and_named(version):
+    with pytest.raises(UnsupportedServerError) as caught:
+        read(statement("Goal", version=version))
+    assert (version or "no version") in caught.value.detail
+
+
+def test_interactions_and_parameters_are_those_that_are_listed():
+    capabilities = read(statement("Goal"))
+    assert capabilities.supports("Goal", "search-type")
+    assert capabilities.searchable("Goal", "patient")
+    assert not capabilities.supports("Goal", "create")
+    assert not capabilities.searchable("Goal", "identifier")
+    assert not capabilities.searchable("CarePlan", "patient")
+    assert capabilities.software == "Test 1"
+
+
+@pytest.mark.parametrize(
+    ("whole", "batch", "transaction"),
+    [((), False, False), (("batch",), True, False), (("transaction",), True, True), (("batch", "transaction"), True, True)],
+)
+def test_where_a_transaction_is_taken_a_batch_is_tried(whole, batch, transaction):
+    capabilities = read(statement("Goal", whole=whole))
+    assert (capabilities.batch, capabilities.transaction) == (batch, transaction)
+
+
+@pytest.mark.parametrize("body", [{}, [], {"resourceType": "Patient", "id": "1"}, {"resourceType": 1}, "x"])
+def test_what_is_no_capability_statement_is_not_fhir(body):
+    with pytest.raises(NotFhirError):
+        read(body)
+
+
+def test_a_page_of_html_is_not_fhir():
+    with pytest.raises(NotFhirError):
+        read_capabilities(b"<html>Sign in</html>")
+
+
+def test_a_statement_that_describes_a_client_is_refused():
+    body = statement("Goal")
+    body["rest"][0]["mode"] = "client"
+    with pytest.raises(UnsupportedServerError):
+        read(body)
+
+
+def test_software_may_be_unnamed():
+    body = statement("Goal")
+    del body["software"]
+    assert read(body).software is None
