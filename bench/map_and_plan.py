@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 from _figures import line
+
 from careplan_exchange import bootstrap, config
 from careplan_exchange.mapping import map_record
 from careplan_exchange.model.codec import decode, encode
@@ -19,10 +20,7 @@ SHARED = Path(__file__).parents[2] / "shared/fixtures/patients"
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        path = Path(sys.argv[1])
-    else:
-        path = next(SHARED.glob("*Truman_Wiegand*"))
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else next(SHARED.glob("*Truman_Wiegand*"))
     bundle = decode(path.read_bytes())
     for entry in bundle["entry"]:
         # This person died in the story; the record is wanted for its size.
@@ -45,7 +43,9 @@ def main() -> None:
         planned.append((end - middle) * 1000)
         both.append((end - start) * 1000)
         decoded.append((after - end) * 1000)
-    print(f"{len(record.resources)} resources, {len(snapshot.facts)} facts, {len(proposal.activities)} activities")
+    print(
+        f"{len(record.resources)} resources, {len(snapshot.facts)} facts, {len(proposal.activities)} activities"
+    )
     print(line("map", mapped, "ms CPU"))
     print(line("plan", planned, "ms CPU"))
     print(line("map + plan", both, "ms CPU"))

@@ -1,7 +1,7 @@
 """The only place where adapters meet ports, and where settings meet code."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -13,10 +13,11 @@ import msgspec
 
 from careplan_exchange import config, exchange, logs
 from careplan_exchange import knowledge as folders
+from careplan_exchange.audit import to_audit_ndjson
 from careplan_exchange.errors import CareplanError, SettingsError, UsageError
 from careplan_exchange.fhir import BasicAuth, BearerAuth, Connection, FhirClient, NoAuth, Query, connect
-from careplan_exchange.mapping import load_mappings, load_vocabulary
 from careplan_exchange.mapping import lint as lint_mappings
+from careplan_exchange.mapping import load_mappings, load_vocabulary
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.issue import Finding, Issue
 from careplan_exchange.model.ledger import Entry
@@ -103,6 +104,14 @@ def connection(settings: config.Settings, name: str) -> Connection:
     )
 
 
+def api_key(settings: config.Settings) -> str | None:
+    """The key that callers of the HTTP service must show, if one is set. Raises SettingsError."""
+    server = settings.server
+    if server.api_key is not None:
+        return server.api_key.get_secret_value()
+    return config.secret("API key", None, server.api_key_file) if server.api_key_file is not None else None
+
+
 def store_password(settings: config.Settings) -> str | None:
     store = settings.store
     if store.password_env is None and store.password_file is None:
@@ -129,6 +138,10 @@ class Services:
         return load_knowledge(self.settings)
 
     @property
+    def endpoint_names(self) -> Collection[str]:
+        return tuple(self.settings.endpoints)
+
+    @property
     def default_endpoint(self) -> str | None:
         """The one configured endpoint, where there is exactly one."""
         names = list(self.settings.endpoints)
@@ -143,15 +156,8 @@ class Services:
 
     async def source(self, name: str) -> Source:
         """The endpoint of that name or URL, or the Bundle file at that path."""
-        path = Path(name)
-        if name not in self.settings.endpoints and path.suffix == ".json":
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise UsageError(
-                    f"The Bundle file {name} cannot be read: {error.strerror}.", mend="Check the path."
-                ) from None
-            return BundleSource(data, identity=path.stem, name=path.name)
+        if name not in self.settings.endpoints and name.endswith(".json"):
+            return _bundle_file(Path(name))
         return EndpointSource(await self.client(name))
 
     async def propose(self, request: ExchangeRequest) -> tuple[PatientRecord, Proposal]:
@@ -190,9 +196,7 @@ class Services:
         )
         return await exchange.sync(
             steps,
-            exchange.Request(
-                exchange=exchange_id, asked=request, today=self.today(request), accepting=accepting
-            ),
+            exchange.Request(exchange=exchange_id, asked=request, today=self.today(request), accepting=accepting),
         )
 
     async def sync(self, request: ExchangeRequest, *, exchange_id: str) -> Receipt:
@@ -243,8 +247,9 @@ class Services:
                 row["issues"] = len(entry.data.get("issues", ()))
         return list(rows.values())[-limit:]
 
-    async def export_ledger(self) -> bytes:
-        return export_ndjson(await self.ledger.links(), await self.ledger.verify())
+    def export_ledger(self) -> AsyncIterator[bytes]:
+        """The ledger as NDJSON, line by line (see audit.to_audit_ndjson)."""
+        return to_audit_ndjson(self.ledger)
 
     def today(self, request: ExchangeRequest) -> date:
         if request.today is None:
@@ -266,6 +271,16 @@ class Services:
         except CareplanError:
             result["knowledge"] = False
         return result
+
+
+def _bundle_file(path: Path) -> BundleSource:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"The Bundle file {path} cannot be read: {error.strerror}.", mend="Check the path."
+        ) from None
+    return BundleSource(data, identity=path.stem, name=path.name)
 
 
 def _decided(review: str, state: ReviewState, by: str, at: str) -> Entry:
@@ -290,7 +305,5 @@ def failed_receipt(error: CareplanError, exchange_id: str) -> Receipt:
 async def services(settings: config.Settings) -> AsyncIterator[Services]:
     """Open the store; everything else opens when it is first used. Raises StoreVersionError and its kin."""
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(
-            open_store(settings.store.url, password=store_password(settings))
-        )
+        store = await stack.enter_async_context(open_store(settings.store.url, password=store_password(settings)))
         yield Services(settings, store.plans, store.ledger, stack)

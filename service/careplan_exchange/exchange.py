@@ -59,7 +59,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One run for one patient. `asked.patient` is an id on the source; `accepting` is a reviewed change to carry out."""
+    """One run for one patient. `asked.patient` is an id on the source; `accepting` a reviewed change to write."""
 
     exchange: str
     asked: ExchangeRequest
@@ -106,7 +106,9 @@ async def sync(steps: Steps, request: Request) -> Receipt:
                 decision = decide(changes, steps.policy, approve=approve)
                 await _keep_what_waits(steps, request, decision, notes)
                 try:
-                    written = await _write(steps, request, record, proposal, decision.write, notes)
+                    written = await _write(
+                        steps, request, record=record, proposal=proposal, changes=decision.write, notes=notes
+                    )
                 except VersionConflictError:
                     notes.add(logs.WRITE_CONFLICT)  # somebody was quicker: read and merge again, never resend
                     continue
@@ -135,7 +137,7 @@ async def _settle(steps: Steps, intent: Intent, notes: Notes) -> tuple[WrittenRe
     if settlement.outcome == "unclear":
         raise UnsettledWriteError(
             "An earlier write left resources on the server that differ from what was sent.",
-            mend=f"Look at them (`careplan audit show {intent.exchange}`), then mend or delete them on the server.",
+            mend=f"Look at them (`careplan audit show {intent.exchange}`), then mend or delete them there.",
             issues=settlement.issues,
         )
     if settlement.outcome == "absent":
@@ -148,7 +150,7 @@ async def _settle(steps: Steps, intent: Intent, notes: Notes) -> tuple[WrittenRe
 async def _compare(
     steps: Steps, request: Request, record: PatientRecord, proposal: Proposal
 ) -> tuple[ChangeSet, bool]:
-    """What would change, and whether it is approved: by the request, by policy, or by a review that still fits."""
+    """What would change, and whether it is approved: by request, by policy, or by a review that still fits."""
     subject = await steps.writer.subject(record)
     bases = await steps.plans.bases(steps.writer.target, request.subject)
     release = await steps.writer.release()
@@ -168,8 +170,11 @@ async def _compare(
 
     rendered = render(proposal, context(active=False), release)
     wanted: dict[str, set[str]] = {}
-    for resource in (*rendered, *bases.values()):
-        wanted.setdefault(resource.type, set()).add(resource.identity)
+    for kind, identity in (
+        *((r.type, r.identity) for r in rendered),
+        *((b.type, b.identity) for b in bases.values()),
+    ):
+        wanted.setdefault(kind, set()).add(identity)
     held = held_in(record.resources, wanted) if same_server else await steps.writer.current(wanted)
     changes = compare(rendered, held, bases, approve=False, patient=subject)
 
@@ -205,6 +210,7 @@ async def _keep_what_waits(steps: Steps, request: Request, decision: Decision, n
 async def _write(
     steps: Steps,
     request: Request,
+    *,
     record: PatientRecord,
     proposal: Proposal,
     changes: ChangeSet,

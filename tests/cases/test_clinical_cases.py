@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from careplan_exchange import knowledge, planner
 from careplan_exchange.model.proposal import Proposal, Target
-
 from tests.cases.snapshots import ALL, fact, snapshot, vocabulary
 
 FOLDER = Path(__file__).parent / "clinical"
@@ -20,7 +20,11 @@ STANDING = {
     ("hypertension", "standing"): [*HYPERTENSION, "dash-diet", *SHARED],
     ("hypertension", "standing-without-dash"): HYPERTENSION + SHARED,
 }
-CASES = [case for path in sorted(FOLDER.glob("*.yaml")) for case in knowledge.parse(path.name, path.read_bytes()).content]
+CASES = [
+    case
+    for path in sorted(FOLDER.glob("*.yaml"))
+    for case in knowledge.parse(path.name, path.read_bytes()).content
+]
 
 
 @cache
@@ -58,7 +62,9 @@ def test_a_patient_gets_exactly_these_lines(case):
     proposal = proposed(case)
     expect = case["expect"]
 
-    assert {g.key: [shown(t) for t in g.targets] for g in proposal.goals} == keyed(expect.get("goals", {}), "goal")
+    assert {g.key: [shown(t) for t in g.targets] for g in proposal.goals} == keyed(
+        expect.get("goals", {}), "goal"
+    )
     assert sorted(activity.key for activity in proposal.activities) == sorted(
         f"{name}/action/{key}"
         for name, keys in expect.get("activities", {}).items()

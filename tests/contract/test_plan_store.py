@@ -136,6 +136,13 @@ async def test_a_waiting_change_supersedes_the_one_before(store):
     assert [p.id for p in await store.plans.pendings(None)] == ["p1", "other", "p2"]
 
 
+async def test_of_many_changes_put_at_once_one_waits(store):
+    many = [a_pending(f"p{number}", a_change_set(str(number))) for number in range(12)]
+    assert await asyncio.gather(*(store.plans.put_pending(pending) for pending in many)) == many
+    states = [pending.state for pending in await store.plans.pendings(None)]
+    assert (states.count("pending"), states.count("superseded")) == (1, 11)
+
+
 async def test_the_same_change_waits_once(store):
     first = await store.plans.put_pending(a_pending("p1"))
     assert await store.plans.put_pending(a_pending("p2")) == first

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from careplan_exchange.model.codec import encode
 
+from careplan_exchange.model.codec import encode
 from tests.support.oddserver import METADATA, endless_server, odd_server, self_signed
 from tests.support.patients import synthetic
 from tests.support.product import SYNTHETIC_TODAY, Server, careplan
@@ -169,7 +169,9 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 
 def test_no_capability_statement(tmp_path: Path) -> None:
-    with odd_server(lambda _: (404, "application/fhir+json", b'{"resourceType":"OperationOutcome","issue":[]}')) as url:
+    with odd_server(
+        lambda _: (404, "application/fhir+json", b'{"resourceType":"OperationOutcome","issue":[]}')
+    ) as url:
         result = sync(tmp_path, url, "1")
     assert result.returncode in {3, 4}
     assert_clear(result, result.returncode)

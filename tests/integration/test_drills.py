@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from careplan_exchange.model.codec import decode
 
+from careplan_exchange.model.codec import decode
 from tests.support.patients import synthetic
 from tests.support.product import SYNTHETIC_TODAY, Server, careplan, command, environment, identities
 

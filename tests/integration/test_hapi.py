@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from careplan_exchange import bootstrap
 from careplan_exchange.errors import VersionConflictError
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.receipt import Receipt
-
 from tests.support.product import FIXTURE_TODAY, Server, identities, product, sync
 from tests.support.r5 import to_r5
 from tests.support.shared import require_shared
@@ -100,7 +100,9 @@ async def test_every_fixture_patient_is_synced_valid_and_the_second_time_unchang
         assert (await services.ledger.verify()).problem is None
 
 
-async def test_a_clinicians_edit_survives_and_a_stale_version_never_overwrites(hapi_r4: Any, tmp_path: Path) -> None:
+async def test_a_clinicians_edit_survives_and_a_stale_version_never_overwrites(
+    hapi_r4: Any, tmp_path: Path
+) -> None:
     server = Server(hapi_r4.url)
     patient = server.load(without_what_nobody_reads(fixture_bundles(1)[0]))
     async with product(tmp_path, hapi_r4.url) as services:
@@ -111,11 +113,17 @@ async def test_a_clinicians_edit_survives_and_a_stale_version_never_overwrites(h
             "status": "active",
             "title": "Agreed with the patient",
             "note": [{"text": "Prefers mornings."}],
-            "activity": [*plan["activity"], {"detail": {"status": "scheduled", "description": "Walk with a friend"}}],
+            "activity": [
+                *plan["activity"],
+                {"detail": {"status": "scheduled", "description": "Walk with a friend"}},
+            ],
         }
         assert server.put(edited, version=plan["meta"]["versionId"]).status_code == 200
         goal = server.authored("Goal", patient)[0]
-        assert server.put({**goal, "lifecycleStatus": "active"}, version=goal["meta"]["versionId"]).status_code == 200
+        assert (
+            server.put({**goal, "lifecycleStatus": "active"}, version=goal["meta"]["versionId"]).status_code
+            == 200
+        )
 
         receipt = await sync(services, patient, today=FIXTURE_TODAY)
         assert receipt.outcome in {"unchanged", "review"}
@@ -140,7 +148,9 @@ async def test_a_clinicians_edit_survives_and_a_stale_version_never_overwrites(h
         assert after["title"] == "Agreed with the patient"
 
 
-async def test_an_r5_server_gets_r5_resources_and_the_second_sync_is_unchanged(hapi_r5: Any, tmp_path: Path) -> None:
+async def test_an_r5_server_gets_r5_resources_and_the_second_sync_is_unchanged(
+    hapi_r5: Any, tmp_path: Path
+) -> None:
     server = Server(hapi_r5.url)
     patients = [server.load(to_r5(bundle)) for bundle in fixture_bundles(20)]
     async with product(tmp_path, hapi_r5.url) as services:

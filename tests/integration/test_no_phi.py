@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
+
 from careplan_exchange import logs
 from careplan_exchange.errors import CareplanError
 from careplan_exchange.model.codec import decode
-from prometheus_client import generate_latest
-
 from tests.support.product import FIXTURE_TODAY, Server, product, sync
 from tests.support.shared import require_shared
 
@@ -45,7 +45,11 @@ async def test_no_personal_text_in_logs_metrics_or_errors(
             person = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
             patient = server.load(bundle)
             personal |= dict.fromkeys(personal_texts(person), path.name)
-            for attempt in (patient, f"{person['identifier'][0]['system']}|{person['identifier'][0]['value']}", "0"):
+            for attempt in (
+                patient,
+                f"{person['identifier'][0]['system']}|{person['identifier'][0]['value']}",
+                "0",
+            ):
                 try:
                     await sync(services, attempt, today=FIXTURE_TODAY)
                 except CareplanError as error:

@@ -1,6 +1,6 @@
 """A server on loopback that answers as it is told: what a client meets when the address was wrong, or worse."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 import threading
@@ -41,7 +41,7 @@ def odd_server(answer: Callable[[str], Answer], *, certificate: Path | None = No
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             """Say nothing: the test says what went wrong."""
 
     with _serving(Handler, certificate) as url:
@@ -76,7 +76,7 @@ def endless_server(*, sent: list[int]) -> Iterator[str]:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.do_GET()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             """Say nothing: the test says what went wrong."""
 
     with _serving(Handler, None) as url:
@@ -108,16 +108,18 @@ def self_signed(folder: Path) -> Path:
     """A PEM file with a fresh key and a certificate for 127.0.0.1 that nobody trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     path = folder / "server.pem"

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+
 from careplan_exchange import bootstrap, config
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.exchange import ExchangeRequest
@@ -71,6 +73,7 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
         self.http = httpx.Client(timeout=60, headers={"Cache-Control": "no-cache"}, follow_redirects=False)
+        weakref.finalize(self, self.http.close)
 
     def post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
         answer = self.http.post(

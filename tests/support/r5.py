@@ -16,33 +16,40 @@ def to_r5(bundle: dict[str, Any]) -> dict[str, Any]:
 
 
 def _convert(resource: dict[str, Any]) -> dict[str, Any]:
-    resource = dict(resource)
-    kind = resource["resourceType"]
-    resource.pop("meta", None)
-    resource.pop("text", None)
-    if kind == "MedicationRequest":
-        resource.pop("extension", None)
-        if (concept := resource.pop("medicationCodeableConcept", None)) is not None:
-            resource["medication"] = {"concept": concept}
-        if (reasons := resource.pop("reasonReference", None)) is not None:
-            resource["reason"] = [{"reference": reason} for reason in reasons]
-        if (reasons := resource.pop("reasonCode", None)) is not None:
-            resource["reason"] = [{"concept": reason} for reason in reasons]
-        for dosage in resource.get("dosageInstruction", ()):
-            if isinstance(dosage.get("asNeededBoolean"), bool):
-                dosage["asNeeded"] = dosage.pop("asNeededBoolean")
-    if kind == "Procedure":
-        for name in ("Period", "DateTime"):
-            if (value := resource.pop(f"performed{name}", None)) is not None:
-                resource[f"occurrence{name}"] = value
-        if (reasons := resource.pop("reasonReference", None)) is not None:
-            resource["reason"] = [{"reference": reason} for reason in reasons]
-        if (reasons := resource.pop("reasonCode", None)) is not None:
-            resource["reason"] = [{"concept": reason} for reason in reasons]
-    if kind == "AllergyIntolerance" and isinstance(resource.get("type"), str):
+    resource = {name: value for name, value in resource.items() if name not in {"meta", "text"}}
+    change = {"MedicationRequest": _medication, "Procedure": _procedure, "AllergyIntolerance": _allergy}
+    change.get(resource["resourceType"], lambda _: None)(resource)
+    return resource
+
+
+def _reasons(resource: dict[str, Any]) -> None:
+    found = [{"reference": one} for one in resource.pop("reasonReference", ())]
+    found += [{"concept": one} for one in resource.pop("reasonCode", ())]
+    if found:
+        resource["reason"] = found
+
+
+def _medication(resource: dict[str, Any]) -> None:
+    resource.pop("extension", None)
+    if (concept := resource.pop("medicationCodeableConcept", None)) is not None:
+        resource["medication"] = {"concept": concept}
+    for dosage in resource.get("dosageInstruction", ()):
+        if (as_needed := dosage.pop("asNeededBoolean", None)) is not None:
+            dosage["asNeeded"] = as_needed
+    _reasons(resource)
+
+
+def _procedure(resource: dict[str, Any]) -> None:
+    for name in ("Period", "DateTime"):
+        if (value := resource.pop(f"performed{name}", None)) is not None:
+            resource[f"occurrence{name}"] = value
+    _reasons(resource)
+
+
+def _allergy(resource: dict[str, Any]) -> None:
+    if isinstance(resource.get("type"), str):
         system = "http://hl7.org/fhir/allergy-intolerance-type"
         resource["type"] = {"coding": [{"system": system, "code": resource["type"]}]}
-    return resource
 
 
 def _drop_foreign(value: Any, kept: set[str]) -> Any:
@@ -51,7 +58,11 @@ def _drop_foreign(value: Any, kept: set[str]) -> Any:
         return {
             key: _drop_foreign(one, kept)
             for key, one in value.items()
-            if not (isinstance(one, dict) and str(one.get("reference", "")).startswith("urn:") and one["reference"] not in kept)
+            if not (
+                isinstance(one, dict)
+                and str(one.get("reference", "")).startswith("urn:")
+                and one["reference"] not in kept
+            )
         }
     if isinstance(value, list):
         return [_drop_foreign(one, kept) for one in value]

@@ -66,7 +66,7 @@ class WeakServer:
         self.versions[reference].append({})
 
     def of(self, resource_type: str) -> list[dict[str, Any]]:
-        return [v[-1] for key, v in self.versions.items() if key.startswith(f"{resource_type}/") and v[-1]]
+        return [v[-1] for key, v in self.versions.items() if key.startswith(f"{resource_type}/") and v and v[-1]]
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.log.append(request)

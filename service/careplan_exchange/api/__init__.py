@@ -1,8 +1,8 @@
 """The HTTP service: exchanges, proposals and the ledger over HTTP, with problems (RFC 9457) for every error.
 
-In: `jobs.Exchanges` (what the product can do) and `ApiAuth` (who may ask). Out: a FastAPI application, or a server
-that runs it until it is told to stop. Endpoints are asked for by their configured name only, never by URL or path.
-Nothing that a client sent is repeated in an answer, a log or a metric. Read `app.py` first, then `exchanges.py`.
+In: `jobs.Exchanges` (what the product can do) and `ApiAuth` (who may ask). Out: a FastAPI application, or a
+server that runs it until it is told to stop. Endpoints are asked for by their configured name only, never by URL
+or path. An error repeats nothing that a client sent. Read `app.py` first, then `exchanges.py`.
 
 `create_app` builds the application, `check_binding` refuses an open one beyond loopback, `run` binds and serves.
 """

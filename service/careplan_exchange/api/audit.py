@@ -24,13 +24,20 @@ router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
     },
 )
 async def read_audit(
-    _: Auditor, exchanges: ExchangesDep, exchange: ExchangeQuery = None, after: AfterQuery = 0, limit: LimitQuery = 100
+    _: Auditor,
+    exchanges: ExchangesDep,
+    exchange: ExchangeQuery = None,
+    after: AfterQuery = 0,
+    limit: LimitQuery = 100,
 ) -> Response:
-    """Every step of every exchange, each entry chained to the one before it by its hash. `careplan audit verify` walks
-    the whole chain."""
+    """Every step of every exchange, each entry chained to the one before it by its hash.
+
+    `careplan audit verify` walks the whole chain.
+    """
     links = await exchanges.ledger.links(exchange=exchange, after=after, limit=limit + 1)
     page, more = links[:limit], len(links) > limit
-    where = {"after": page[-1].seq, "limit": limit} if more else None
-    if where is not None and exchange is not None:
-        where = {"exchange": exchange} | where
-    return answer(AuditPage(links=page, next=None if where is None else f"{router.prefix}?{urlencode(where)}"))
+    following = None
+    if more:
+        only = {} if exchange is None else {"exchange": exchange}
+        following = f"{router.prefix}?{urlencode({**only, 'after': page[-1].seq, 'limit': limit})}"
+    return answer(AuditPage(links=page, next=following))

@@ -27,7 +27,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class ApiAuth:
-    """What lets a caller in. With neither, everyone is let in, so the service may then listen on loopback only."""
+    """What lets a caller in. With neither, everyone is, so the service then listens on loopback only."""
 
     api_key: str | None = field(default=None, repr=False)
     issuer: OidcIssuer | None = None
@@ -94,7 +94,9 @@ def _unauthenticated(detail: str, challenge: str) -> ProblemError:
 
 def _equal(given: str, expected: str) -> bool:
     """Compare without telling by the time taken how much of it, or how long a key, was right."""
-    return hmac.compare_digest(hashlib.sha256(given.encode()).digest(), hashlib.sha256(expected.encode()).digest())
+    return hmac.compare_digest(
+        hashlib.sha256(given.encode()).digest(), hashlib.sha256(expected.encode()).digest()
+    )
 
 
 def _scopes(claims: Mapping[str, object]) -> frozenset[str]:

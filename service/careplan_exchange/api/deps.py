@@ -49,8 +49,8 @@ Operator = Annotated[Caller, Depends(_with("careplan.metrics"))]
 
 
 def configured(exchanges: Exchanges, name: str | None) -> str:
-    """The endpoint of that name, or the only one. A URL or path from a client would have the service fetch what the
-    client chooses, so the configured names are the whole list. Raises ProblemError (400)."""
+    """The endpoint of that name, or the only one. A URL or path from a client would have the service fetch what
+    the client chooses, so the configured names are the whole list. Raises ProblemError (400)."""
     chosen = name if name is not None else exchanges.default_endpoint
     if chosen is None:
         raise ProblemError(

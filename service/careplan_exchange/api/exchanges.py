@@ -36,7 +36,9 @@ ACCEPTED = documented(
         202: ACCEPTED,
         400: problem("The endpoint is not configured here.", examples.UNKNOWN_ENDPOINT),
         401: problem("No valid credentials.", examples.UNAUTHENTICATED),
-        403: problem("The token lacks `careplan.write`, or `careplan.approve` for `approve`.", examples.FORBIDDEN),
+        403: problem(
+            "The token lacks `careplan.write`, or `careplan.approve` for `approve`.", examples.FORBIDDEN
+        ),
         413: problem("The body is larger than 1 MB.", examples.TOO_LARGE),
         415: problem("The body is not declared as JSON.", examples.NOT_JSON),
         422: problem("The body is not as described, or its key came with another body.", examples.OTHER_REQUEST),
@@ -51,8 +53,10 @@ async def create_exchange(
     runner: RunnerDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Pull, map, plan, compare, decide and write, in the background. The answer is the stored row; its receipt comes
-    with its state "done"."""
+    """Pull, map, plan, compare, decide and write, in the background.
+
+    The answer is the stored row; its receipt comes with its state `done`.
+    """
     if body.approve and "careplan.approve" not in caller.scopes:
         raise forbidden("careplan.approve")
     request = ExchangeRequest(
@@ -68,14 +72,18 @@ async def create_exchange(
         raise ProblemError(
             422, "idempotency.other-request", error.detail, title="The key is taken", mend=error.mend
         ) from None
-    return answer(exchange_of(row), status=202, headers={"Location": f"{router.prefix}/{row.id}", "Retry-After": "1"})
+    return answer(
+        exchange_of(row), status=202, headers={"Location": f"{router.prefix}/{row.id}", "Retry-After": "1"}
+    )
 
 
 @router.get(
     "/{exchange_id}",
     summary="State and receipt of one exchange",
     responses={
-        200: documented(Exchange, "The exchange as it stands; `receipt` when its state is `done`.", examples.DONE),
+        200: documented(
+            Exchange, "The exchange as it stands; `receipt` when its state is `done`.", examples.DONE
+        ),
         401: problem("No valid credentials.", examples.UNAUTHENTICATED),
         403: problem("The token lacks `careplan.read`.", examples.FORBIDDEN),
         404: problem("There is no such exchange.", examples.NO_EXCHANGE),

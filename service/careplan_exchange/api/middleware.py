@@ -1,5 +1,5 @@
-"""Around every request: its id, the size limit, the address check, security headers, the count, the log, and a last
-net for errors, so that no stack trace reaches a client or the log."""
+"""Around every request: its id, the size limit, the address check, security headers, the count, the log, and a
+last net for errors, so that no stack trace reaches a client or the log."""
 
 import re
 import time
@@ -63,7 +63,7 @@ class Envelope:
                     await problems.render(refusal, request_id)(scope, receive, send_wrapped)
                 else:
                     await self._app(scope, _limited(receive), send_wrapped)
-            except Exception as error:  # noqa: BLE001 - the last net: what gets here would be printed with its values
+            except Exception as error:  # noqa: BLE001 - or its values are printed
                 logs.get_logger().error(
                     logs.API_REQUEST, route=metrics.route_of(scope), status=500, error=type(error).__name__
                 )
@@ -82,9 +82,7 @@ class Envelope:
     def _refusal(self, headers: Headers) -> problems.ProblemError | None:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:
-            return problems.ProblemError(
-                413, "http.413", "The body is too large.", mend="Send less than 1 MB."
-            )
+            return problems.ProblemError(413, "http.413", "The body is too large.", mend="Send less than 1 MB.")
         if not self._loopback_only:
             return None
         if not names_loopback(f"//{headers.get('host', '')}"):

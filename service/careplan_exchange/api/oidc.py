@@ -21,7 +21,7 @@ from .hosts import names_loopback
 ALGORITHMS = ["RS256", "ES256"]
 KEYS_LIVE = timedelta(hours=1)
 REFETCH_AFTER = timedelta(minutes=1)
-"""An unknown key id has the keys fetched anew, but not more often than this: made-up ids must cost nobody anything."""
+"""An unknown key id has the keys fetched anew, but not more often than this: made-up ids must cost nothing."""
 REST_AFTER_FAILURE = timedelta(seconds=5)
 """While the issuer cannot be reached, requests are answered at once instead of queueing for one time-out each."""
 LEEWAY_SECONDS = 30
@@ -71,9 +71,10 @@ class OidcIssuer:
             claims = decoded.claims
             self._registry(str(claims.get("iss"))).validate(claims)
         except (JoseError, ValueError, TypeError) as error:
-            # A key set answers an unknown id, a bad signature or an odd header with errors of many classes; which one
-            # is of use to the caller's developer, the rest is not.
-            raise TokenRefusedError(f"The token is not accepted: {getattr(error, 'error', 'malformed')}.") from None
+            # The class (bad_signature, expired_token, …) is of use to the caller; the message may quote a claim.
+            raise TokenRefusedError(
+                f"The token is not accepted: {getattr(error, 'error', 'malformed')}."
+            ) from None
         return claims
 
     def _registry(self, issuer: str) -> jwt.JWTClaimsRegistry:
@@ -103,12 +104,17 @@ class OidcIssuer:
                 transport=self._transport, timeout=TIMEOUT_SECONDS, follow_redirects=False
             ) as http:
                 document = await _get(http, f"{self.issuer}/.well-known/openid-configuration")
-                if str(document["issuer"]).rstrip("/") != self.issuer or not _trustworthy(str(document["jwks_uri"])):
-                    raise ValueError
-                found = await _get(http, str(document["jwks_uri"]))
+                found = await _get(http, self._keys_address(document))
             return KeySet([key for jwk in found["keys"] if (key := _key(jwk)) is not None])
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, JoseError):
             raise _unreachable() from None
+
+    def _keys_address(self, document: Mapping[str, Any]) -> str:
+        """`jwks_uri` of a discovery document that is this issuer's own. Raises ValueError, KeyError."""
+        address = str(document["jwks_uri"])
+        if str(document["issuer"]).rstrip("/") != self.issuer or not _trustworthy(address):
+            raise ValueError("not this issuer's discovery document")
+        return address
 
 
 def _unreachable() -> EndpointUnreachableError:

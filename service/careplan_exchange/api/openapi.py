@@ -16,16 +16,21 @@ from .schemas import AuditPage, Exchange, Liveness, Problem, Readiness
 _SENT = (Exchange, Proposal, AuditPage, Liveness, Readiness, Problem)
 _REF = "#/components/schemas/{name}"
 
-DESCRIPTION = """Pulls a patient's record from a FHIR server, plans from clinical protocols, and writes CarePlan and Goal
-back. Everything leaves as a draft or proposal until a person approves it.
+DESCRIPTION = """Pulls a patient's record from a FHIR server, plans from clinical protocols, and writes CarePlan
+and Goal back. Everything leaves as a draft or proposal until a person approves it.
 
-Credentials: an API key as `X-API-Key` or `Authorization: Bearer`, or an access token of the configured issuer with the
-scopes `careplan.read`, `careplan.write`, `careplan.approve`, `careplan.audit`, `careplan.metrics`. Every answer has an
-`X-Request-Id`; every error is `application/problem+json` (RFC 9457) with a `mend` that says what to do next."""
+Credentials: an API key as `X-API-Key` or `Authorization: Bearer`, or an access token of the configured issuer
+with the scopes `careplan.read`, `careplan.write`, `careplan.approve`, `careplan.audit`, `careplan.metrics`.
+Every answer has an `X-Request-Id`; every error is `application/problem+json` (RFC 9457) with a `mend` that says
+what to do next."""
 
 
 def documented(
-    kind: type[msgspec.Struct], description: str, example: msgspec.Struct, *, headers: Mapping[str, str] | None = None
+    kind: type[msgspec.Struct],
+    description: str,
+    example: msgspec.Struct,
+    *,
+    headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """One response of a route: its struct, an example of it, and headers of note."""
     response: dict[str, Any] = {
@@ -63,7 +68,11 @@ def install(app: FastAPI, *, secured: bool) -> None:
 
 def _document(app: FastAPI, *, secured: bool) -> dict[str, Any]:
     document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
     )
     _, components = msgspec.json.schema_components(_SENT, ref_template=_REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -21,7 +21,9 @@ router = APIRouter(prefix="/api/v1/patients", tags=["patients"])
         401: problem("No valid credentials.", examples.UNAUTHENTICATED),
         403: problem("The token lacks `careplan.read`.", examples.FORBIDDEN),
         404: problem("The endpoint holds no such patient.", examples.NO_PATIENT),
-        409: problem("The patient was merged, is deceased or inactive: a person must decide.", examples.NOT_ELIGIBLE),
+        409: problem(
+            "The patient was merged, is deceased or inactive: a person must decide.", examples.NOT_ELIGIBLE
+        ),
         422: problem("An argument is not as described.", examples.INVALID),
         502: problem("The record could not be read whole, or the server refused.", examples.INCOMPLETE),
         503: problem("The endpoint is overloaded.", examples.OVERLOADED),
@@ -35,6 +37,6 @@ async def read_proposal(
     endpoint: EndpointQuery = None,
     today: TodayQuery = None,
 ) -> Response:
-    """Goals, activities, restrictions and what is withheld, each with its reason, the exact evidence, the citation and
-    what was missing. A protocol that needs something nobody recorded says so in `gaps`."""
+    """Goals, activities, restrictions and what is withheld, each with its reason, the exact evidence, the
+    citation and what was missing. A protocol that needs something nobody recorded says so in `gaps`."""
     return answer(await exchanges.proposal(configured(exchanges, endpoint), patient_id, today))

@@ -132,7 +132,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _issue(error: Mapping[str, Any]) -> Issue:
-    """One complaint of the validator without the value. An unknown key is the client's own text, so it is not named."""
+    """One complaint of the validator without the value. An unknown key is the client's own text: unnamed."""
     kind = str(error["type"])
     where = list(error["loc"])
     if kind == "extra_forbidden":
@@ -141,7 +141,9 @@ def _issue(error: Mapping[str, Any]) -> Issue:
         where = where[:1]
     return Issue(
         severity="error",
-        code={"missing": "required", "json_invalid": "structure", "extra_forbidden": "structure"}.get(kind, "value"),
+        code={"missing": "required", "json_invalid": "structure", "extra_forbidden": "structure"}.get(
+            kind, "value"
+        ),
         key=f"request.{kind.replace('_', '-')}",
         detail=_sentence(kind, str(error["msg"])),
         expression=".".join(str(part) for part in where),

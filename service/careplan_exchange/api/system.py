@@ -20,7 +20,7 @@ router = APIRouter(tags=["system"])
     responses={200: documented(Liveness, "It does.", examples.LIVE)},
 )
 async def live() -> Response:
-    """Looks at nothing but itself: a failing database must not have the process restarted. No credentials needed."""
+    """Looks at nothing but itself: a failing database is no reason to restart. No credentials needed."""
     return answer(Liveness(status="ok"))
 
 
@@ -43,7 +43,12 @@ async def ready(exchanges: ExchangesDep) -> Response:
             f"Not ready: {', '.join(failed)}.",
             mend="Run `careplan doctor` where the service runs.",
             issues=[
-                Issue(severity="error", code="not-supported", key=f"not-ready.{name}", detail=f"The {name} check failed.")
+                Issue(
+                    severity="error",
+                    code="not-supported",
+                    key=f"not-ready.{name}",
+                    detail=f"The {name} check failed.",
+                )
                 for name in failed
             ],
             headers={"Retry-After": "5"},

@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback signature
+def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -31,10 +31,12 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback signature
 @app.callback()
 def _global(
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Settings file (default: careplan.toml, if there is one).")
+        Path | None,
+        typer.Option("--config", "-c", help="Settings file (default: careplan.toml, if there is one)."),
     ] = None,
     store: Annotated[
-        str | None, typer.Option(help="Database, over the settings: sqlite:///FILE or postgresql://USER@HOST/NAME.")
+        str | None,
+        typer.Option(help="Database, over the settings: sqlite:///FILE or postgresql://USER@HOST/NAME."),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR, over the settings.", metavar="LEVEL")

@@ -11,7 +11,9 @@ from .context import JsonOption, with_services
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        help="The ledger: what was done, by exchange.", no_args_is_help=True, epilog="Example: careplan audit verify"
+        help="The ledger: what was done, by exchange.",
+        no_args_is_help=True,
+        epilog="Example: careplan audit verify",
     )
     group.command("list", epilog="Example: careplan audit list --limit 20")(list_exchanges)
     group.command("show", epilog="Example: careplan audit show 0b0c…")(show_exchange)
@@ -65,9 +67,9 @@ def verify(
     if file is None:
         verdict = with_services(lambda services: services.ledger.verify())
     else:
-        from careplan_exchange.audit import verify_export
+        from careplan_exchange.audit import verify_audit_ndjson
 
-        verdict = verify_export(show.read_file(file))
+        verdict = verify_audit_ndjson(show.read_file(file).splitlines(keepends=True))
     if json:
         show.print_json(verdict)
     else:
@@ -77,16 +79,17 @@ def verify(
 
 
 def export(
-    out: Annotated[
-        Path | None, typer.Option(help="Where to (default: standard output).", metavar="FILE")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to (default: standard output).", metavar="FILE")] = None,
 ) -> None:
     """The whole ledger as NDJSON, with its head hash: keep that hash elsewhere, and a cut chain shows."""
     from . import show
 
-    data = with_services(lambda services: services.export_ledger())
-    if out is None:
-        sys.stdout.buffer.write(data)
-    else:
-        show.write_file(out, data)
+    with show.opened_for_writing(out) as sink:
+
+        async def work(services: "show.Services") -> None:
+            async for line in services.export_ledger():
+                sink.write(line)
+
+        with_services(work)
+    if out is not None:
         typer.echo(f"Wrote {out}.", err=True)

@@ -28,7 +28,9 @@ async def check_all(settings: config.Settings, *, migrate: bool) -> list[Check]:
     """Every check, in the order in which a person would mend things."""
     checks = [_python(), await _database(settings, migrate=migrate), _knowledge(settings)]
     if not settings.endpoints:
-        mend = "Add [endpoints.NAME] to careplan.toml (`careplan init` writes one), or give a URL with each command."
+        mend = (
+            "Add [endpoints.NAME] to careplan.toml (`careplan init` writes one), or give a URL with each command."
+        )
         checks.append(Check("endpoints", ok=True, found="none is configured", mend=mend))
     for name in settings.endpoints:
         checks.extend([check async for check in _endpoint(settings, name)])
@@ -38,7 +40,9 @@ async def check_all(settings: config.Settings, *, migrate: bool) -> list[Check]:
 def _python() -> Check:
     found = ".".join(str(part) for part in sys.version_info[:3])
     ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Check("python", ok, found, "" if ok else "Use Python 3.11, 3.12 or 3.13.", ConfigurationError.exit_code)
+    return Check(
+        "python", ok, found, "" if ok else "Use Python 3.11, 3.12 or 3.13.", ConfigurationError.exit_code
+    )
 
 
 async def _database(settings: config.Settings, *, migrate: bool) -> Check:
@@ -51,7 +55,9 @@ async def _database(settings: config.Settings, *, migrate: bool) -> Check:
     except CareplanError as error:
         return _failed("database", error)
     if verdict.problem is not None:
-        return Check("database", ok=False, found=verdict.problem, mend="See `careplan audit verify`.", exit_code=6)
+        return Check(
+            "database", ok=False, found=verdict.problem, mend="See `careplan audit verify`.", exit_code=6
+        )
     return Check("database", ok=True, found=f"answers; the ledger holds ({verdict.entries} entries)")
 
 

@@ -13,7 +13,9 @@ def register(app: typer.Typer) -> None:
     app.command("sync", epilog="Example: careplan sync -e hospital -p 123 --json")(sync)
 
 
-def plan(endpoint: EndpointOption, patient: PatientOption, today: TodayOption = None, json: JsonOption = False) -> None:
+def plan(
+    endpoint: EndpointOption, patient: PatientOption, today: TodayOption = None, json: JsonOption = False
+) -> None:
     """Dry run: goals, activities, restrictions, each with reason, evidence, citation, and what was missing."""
     from careplan_exchange.model.exchange import ExchangeRequest
 
@@ -38,6 +40,7 @@ def sync(
     approve: Annotated[
         bool, typer.Option("--approve", help="You have reviewed the plan: write it as active, goals included.")
     ] = False,
+    *,
     json: JsonOption = False,
 ) -> None:
     """The whole path. Without --approve a new plan is written as draft, its goals as proposed; a change to a plan

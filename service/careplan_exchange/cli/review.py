@@ -8,7 +8,9 @@ import typer
 
 from .context import JsonOption, with_services
 
-ReviewArgument = Annotated[str, typer.Argument(metavar="ID", help="The review's id, from `careplan review list`.")]
+ReviewArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The review's id, from `careplan review list`.")
+]
 ByOption = Annotated[
     str | None, typer.Option(help="Who decides, for the ledger (default: the account you are logged in as).")
 ]
@@ -48,7 +50,7 @@ def show_review(review: ReviewArgument, json: JsonOption = False) -> None:
 
 
 def approve(review: ReviewArgument, by: ByOption = None, json: JsonOption = False) -> None:
-    """Carry it out. Record and plan are read again first: if the change is no longer what was shown, it waits again."""
+    """Carry it out. Record and plan are read again first; a change that is no longer as shown waits again."""
     from careplan_exchange.errors import DecisionNeededError
 
     from . import show

@@ -26,7 +26,7 @@ def sandbox(
         bool, typer.Option("--faults", help="Offer the control route for fault drills, on loopback.")
     ] = False,
 ) -> None:
-    """A small strict FHIR server for trying things out. Synthetic data only: it listens on loopback, unguarded."""
+    """A small strict FHIR server to try things on. Synthetic data only: it is unguarded, on loopback."""
     from careplan_exchange.errors import UsageError
     from careplan_exchange.sandbox import run
 
@@ -39,13 +39,28 @@ def sandbox(
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind, over the settings.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port, over the settings; 0: a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port, over the settings; 0: a free one.")
+    ] = None,
 ) -> None:
     """The HTTP service (OpenAPI at /docs). Beyond loopback it needs an API key or an OIDC issuer."""
-    from careplan_exchange.api import run
+    from careplan_exchange import bootstrap
+    from careplan_exchange.api import ApiAuth, OidcIssuer, run
 
     from .context import with_services
 
     loaded = settings()
     server = loaded.server
-    with_services(lambda services: run(services, host=host or server.host, port=server.port if port is None else port))
+    issuer = None
+    if server.oidc_issuer is not None and server.oidc_audience is not None:
+        issuer = OidcIssuer(str(server.oidc_issuer), server.oidc_audience, clock=bootstrap.SystemClock())
+    auth = ApiAuth(api_key=bootstrap.api_key(loaded), issuer=issuer)
+    with_services(
+        lambda services: run(
+            services,
+            auth=auth,
+            host=host or server.host,
+            port=server.port if port is None else port,
+            listening=lambda bound: typer.echo(f"Listening on port {bound}.", err=True),
+        )
+    )

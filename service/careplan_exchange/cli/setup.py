@@ -44,7 +44,7 @@ def doctor(
         bool, typer.Option("--migrate", help="Bring the database to this version's schema first.")
     ] = False,
 ) -> None:
-    """Check Python, the database, the knowledge, and each endpoint's reach, version, authentication and capabilities."""
+    """Check Python, database, knowledge, and each endpoint's reach, version, authentication and capabilities."""
     import asyncio
 
     from . import show

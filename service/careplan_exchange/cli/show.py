@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +22,7 @@ from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.review import Pending
 from careplan_exchange.review import diff_lines
 
-__all__ = ["Receipt", "Services"]
+__all__ = ["Receipt", "Services", "escape"]
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -62,24 +62,32 @@ def print_fault(error: Exception) -> None:
     if os.environ.get("CAREPLAN_LOG_LEVEL", "").upper() == "DEBUG":
         err.print_exception(show_locals=False)
     else:
-        err.print("[bold]Next:[/] set CAREPLAN_LOG_LEVEL=DEBUG to see where, and report that without patient data.")
+        err.print(
+            "[bold]Next:[/] set CAREPLAN_LOG_LEVEL=DEBUG to see where, and report that without patient data."
+        )
 
 
 def print_findings(findings: Sequence[Any], *, console: Console = out) -> None:
     for finding in findings:
-        console.print(
-            f"[bold]{escape(finding.file)}:{finding.line}[/]: {escape(finding.message)}\n  mend: {escape(finding.mend)}"
-        )
+        console.print(f"[bold]{escape(finding.file)}:{finding.line}[/]: {escape(finding.message)}")
+        console.print(f"  mend: {escape(finding.mend)}")
 
 
 def print_proposal(proposal: Proposal) -> None:
     protocols = ", ".join(f"{p.title} {p.version}" for p in proposal.protocols) or "none applies"
-    out.print(
-        Panel(
-            f"Proposal for {escape(proposal.patient.reference)} as of {proposal.as_of}\nProtocols: {escape(protocols)}",
-            subtitle="a proposal: a clinician decides",
-        )
-    )
+    head = f"Proposal for {proposal.patient.reference} as of {proposal.as_of}\nProtocols: {protocols}"
+    out.print(Panel(escape(head), subtitle="a proposal: a clinician decides"))
+    _print_goals_and_activities(proposal)
+    _print_safety(proposal)
+    if proposal.gaps:
+        table = _table("Not known", "what", "question", "needed by")
+        for gap in proposal.gaps:
+            table.add_row(gap.concept, escape(gap.ask), "\n".join(gap.needed_by))
+        out.print(table)
+    print_issues(proposal.issues)
+
+
+def _print_goals_and_activities(proposal: Proposal) -> None:
     if proposal.goals:
         table = _table("Goals", "goal", "target", "why", "source")
         for goal in proposal.goals:
@@ -92,6 +100,9 @@ def print_proposal(proposal: Proposal) -> None:
             text = "\n".join([activity.title, *(f"? {question}" for question in activity.questions)])
             table.add_row(activity.kind, escape(text), _why(activity.reasons), _sources(activity.citations))
         out.print(table)
+
+
+def _print_safety(proposal: Proposal) -> None:
     if proposal.restrictions:
         table = _table("Avoid", "what", "why", "source")
         for restriction in proposal.restrictions:
@@ -103,12 +114,6 @@ def print_proposal(proposal: Proposal) -> None:
             certain = "yes" if withheld.certain else "not known"
             table.add_row(escape(withheld.title), certain, _why(withheld.reasons), _sources(withheld.citations))
         out.print(table)
-    if proposal.gaps:
-        table = _table("Not known", "what", "question", "needed by")
-        for gap in proposal.gaps:
-            table.add_row(gap.concept, escape(gap.ask), "\n".join(gap.needed_by))
-        out.print(table)
-    print_issues(proposal.issues)
 
 
 def print_issues(issues: Sequence[Issue]) -> None:
@@ -140,7 +145,9 @@ def print_pendings(pendings: Sequence[Pending]) -> None:
         return
     table = _table("Waiting for review", "id", "patient", "since", "why")
     for pending in pendings:
-        table.add_row(pending.id, escape(pending.patient), pending.created_at[:19], escape("\n".join(pending.why)))
+        table.add_row(
+            pending.id, escape(pending.patient), pending.created_at[:19], escape("\n".join(pending.why))
+        )
     out.print(table)
 
 
@@ -197,6 +204,20 @@ def read_file(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", mend="Check the path.") from None
 
 
+@contextmanager
+def opened_for_writing(path: Path | None) -> Iterator[BinaryIO]:
+    """The file, or standard output without one."""
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        sink = path.open("wb")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.", mend="Name another place.") from None
+    with sink:
+        yield sink
+
+
 def write_file(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
@@ -215,7 +236,7 @@ def _target(target: Target) -> str:
     low, high = target.low, target.high
     unit = target.unit
     if low is not None and high is not None:
-        text = f"{low}–{high} {unit}"
+        text = f"{low} to {high} {unit}"
     elif high is not None:
         text = f"≤ {high} {unit}"
     elif low is not None:

@@ -13,7 +13,7 @@ log_level = "WARNING"            # DEBUG, INFO, WARNING, ERROR; logs never hold 
 
 [endpoints.hospital]
 url = {json.dumps(endpoint)}
-# identity = "hospital"          # names this server in identifiers; set it before the first sync if the URL may change
+# identity = "hospital"          # names this server in identifiers; set it first if the URL may change
 auth = "none"                    # "none", "basic" (username, password_…) or "bearer" (token_…)
 # username = "careplan"
 # password_env = "HOSPITAL_PASSWORD"          # the environment variable that holds the password

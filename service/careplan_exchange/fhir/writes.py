@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
+from careplan_exchange.errors import NotFhirError
 from careplan_exchange.model import codec
 from careplan_exchange.model.changes import Json
 
-from .bundle import ID
+from .bundle import ID, read_resource
 from .failures import outcome_unknown, refused
 from .session import Answer, Ask, Session
 
@@ -120,19 +121,22 @@ async def update(
 
 
 def _written(answer: Answer, resource_type: str) -> Written:
-    content = _json(answer.body)
-    stored = content if content is not None and content.get("resourceType") == resource_type else None
     place = _LOCATION.search(answer.headers.get("location", ""))
     resource_id, version_id = (place[2], place[3]) if place else (None, None)
-    if stored is not None:
-        resource_id = stored.get("id", resource_id)
-        version_id = stored.get("meta", {}).get("versionId", version_id)
+    try:
+        stored = read_resource(answer.body, "The answer")
+    except NotFhirError:
+        stored = None
+    if stored is not None and stored.type == resource_type:
+        resource_id, version_id = stored.id, stored.version_id or version_id
+    else:
+        stored = None
     return Written(
         created=answer.status == 201,
         type=resource_type,
         id=resource_id,
         version_id=version_id or _version_in(answer.headers.get("etag")),
-        body=stored,
+        body=codec.decode(stored.content) if stored is not None else None,
     )
 
 
@@ -156,6 +160,8 @@ def _check_entries(entries: list[Any]) -> None:
         return
     if len(failures) < len(entries):
         raise outcome_unknown(f"{len(failures)} of its {len(entries)} entries failed and the others did not")
+    if not all(400 <= _status(entry) < 500 for entry in failures):
+        raise outcome_unknown("its entries have no status, or one that does not say that nothing was done")
     # Of a conflict and a plain refusal the conflict counts: it can be mended by reading and merging again.
     worst = next((entry for entry in failures if _status(entry) in {409, 412}), failures[0])
     outcome = worst.get("response", {}).get("outcome") if isinstance(worst, dict) else None

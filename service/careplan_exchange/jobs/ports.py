@@ -35,7 +35,7 @@ class Exchanges(Protocol):
         ...
 
     async def sync(self, request: ExchangeRequest, *, exchange_id: str) -> Receipt:
-        """The whole data path. Never raises CareplanError: a failure is a receipt of outcome "failed" with issues."""
+        """The whole data path. Never raises CareplanError: a failure is a receipt of outcome "failed"."""
         ...
 
     async def proposal(self, endpoint: str, patient: str, today: str | None) -> Proposal:

@@ -79,8 +79,8 @@ class Runner:
                 self._count()
                 await self._run(row)
         except CareplanError as error:
-            # The store does not take the state or the receipt. The row stays unfinished, so the next start runs the
-            # exchange again and finds it done.
+            # The store does not take the state or the receipt. The row stays unfinished, so the next start runs
+            # the exchange again, which then finds nothing left to write.
             logs.get_logger().error(logs.EXCHANGE_FAILED, exchange=row.id, error=error.key)
         finally:
             self._waiting.pop(row.id, None)

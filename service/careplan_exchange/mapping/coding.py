@@ -8,7 +8,7 @@ from careplan_exchange.model.record import Resource
 from careplan_exchange.model.snapshot import Coding, FactKind
 
 from .context import Context
-from .notes import shown_code
+from .notes import a, shown_code
 from .tables import Key, Meaning, plain, undotted
 from .wire import CodeableConcept
 
@@ -51,7 +51,7 @@ def read_concept(
         context.note(
             resource,
             "code.missing",
-            f"A {resource.type} has no code, so nothing of it was used.",
+            f"{a(resource.type)} has no code, so nothing of it was used.",
             code="required",
             expression=f"{resource.type}.code",
             mend="Add the code in the record.",
@@ -71,7 +71,7 @@ def read_concept(
         context.note(
             resource,
             "code.conflict",
-            f"The codes of a {resource.type} name different things: {_all_codes(concept.coding)}.",
+            f"The codes of one {resource.type} name different things: {_all_codes(concept.coding)}.",
             code="conflict",
             expression=f"{resource.type}.code",
             mend="Correct the codes in the record. Until then what they name counts as unknown.",
@@ -112,7 +112,7 @@ def note_text_used(context: Context, resource: Resource, text: str, coding: Codi
     context.note(
         resource,
         "text.used",
-        f"A {resource.type} was understood by its text '{text}'{instead}.",
+        f"{a(resource.type)} was understood by its text '{text}'{instead}.",
         severity="information",
         code="informational",
         expression=f"{resource.type}.code",
@@ -126,7 +126,7 @@ def note_no_concept(context: Context, resource: Resource, concept: CodeableConce
         context.note(
             resource,
             "code.text-only",
-            f"A {resource.type} is told as text alone, which no mapping knows.",
+            f"{a(resource.type)} is told as text alone, which no mapping knows.",
             severity="information",
             code="code-invalid",
             expression=f"{resource.type}.code",

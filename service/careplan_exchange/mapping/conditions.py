@@ -10,7 +10,7 @@ from careplan_exchange.model.snapshot import Fact, FactKind, FactState
 from .coding import Reading, read_concept
 from .context import Context
 from .dates import latest
-from .notes import shown_code
+from .notes import a, shown_code
 from .wire import CodeableConcept, Condition
 
 _DECODER = msgspec.json.Decoder(Condition)
@@ -86,7 +86,7 @@ def note_entered_in_error(context: Context, resource: Resource) -> None:
     context.note(
         resource,
         "status.entered-in-error",
-        f"A {resource.type} is entered-in-error and was not used.",
+        f"{a(resource.type)} is entered-in-error and was not used.",
         severity="information",
         code="informational",
         expression=f"{resource.type}.status",

@@ -11,7 +11,7 @@ from careplan_exchange.model.snapshot import Coding, Evidence, Fact, FactState
 from careplan_exchange.model.vocabulary import Concept, Vocabulary
 
 from .dates import fault
-from .notes import Notes
+from .notes import Notes, a
 from .tables import Key, Mappings
 from .wire import DomainResource, Reference
 
@@ -45,7 +45,7 @@ class Context:
             self.note(
                 resource,
                 "resource.unreadable",
-                f"A {resource.type} does not have the shape that FHIR gives it, so nothing of it was used.",
+                f"{a(resource.type)} does not have the shape that FHIR gives it, so nothing of it was used.",
                 severity="error",
                 code="structure",
                 expression=f"{resource.type}{where.rstrip('`')}" if where and "`" in str(error) else None,
@@ -56,7 +56,7 @@ class Context:
             self.note(
                 resource,
                 "resource.modified",
-                f"A {resource.type} carries a modifier that may change its meaning, so nothing of it was used.",
+                f"{a(resource.type)} carries a modifier that may change its meaning, so nothing of it was used.",
                 code="extension",
                 expression=f"{resource.type}.modifierExtension",
                 mend="Look at the resource; what it says has to be taken into account by hand.",
@@ -75,7 +75,7 @@ class Context:
             self.note(
                 resource,
                 "subject.unclear",
-                f"A {resource.type} does not say that it is about this patient, so nothing of it was used.",
+                f"{a(resource.type)} does not say that it is about this patient, so nothing of it was used.",
                 severity="error",
                 code="required",
                 expression=f"{resource.type}.subject",
@@ -131,9 +131,9 @@ class Context:
             self.note(
                 resource,
                 f"date.{wrong}",
-                f"A date of a {resource.type} lies in the future."
+                f"A date of one {resource.type} lies in the future."
                 if wrong == "future"
-                else f"A date of a {resource.type} is no date.",
+                else f"A date of one {resource.type} is no date.",
                 code="value",
                 expression=f"{resource.type}.{expression}",
                 mend="Correct the date in the record.",

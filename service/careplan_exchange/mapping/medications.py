@@ -61,8 +61,8 @@ class Medications:
             )
 
     def unread(self, facts: Iterable[Fact]) -> Iterator[Fact]:
-        """ "Unknown" for every class that no order of `facts` shows, if there was an order of which nobody knows
-        what is in it: it may be any of them."""
+        """The state "unknown" for every class that no order of `facts` shows, if there was an order of which
+        nobody knows what is in it: it may be any of them."""
         if not self._unknown:
             return
         shown = {fact.concept for fact in facts if fact.kind == "medication" and fact.active}
@@ -156,7 +156,7 @@ class Medications:
         self, resource: Resource, request: MedicationRequest, reference: Reference
     ) -> list[CodeableConcept]:
         """The code of the Medication that is referred to, and its ingredients if the code is not known."""
-        medication = self._resolve(resource, request, reference.reference or "")
+        medication = self._resolve(request, reference.reference or "")
         if medication is None:
             return []
         if medication.code is not None:
@@ -175,19 +175,26 @@ class Medications:
             return known
         return [medication.code] if medication.code is not None else []
 
-    def _resolve(self, resource: Resource, request: MedicationRequest, reference: str) -> Medication | None:
+    def _resolve(self, request: MedicationRequest, reference: str) -> Medication | None:
         if reference.startswith("#"):
-            for raw in request.contained:
-                kind = _KIND.decode(raw)
-                if kind.resource_type == "Medication" and kind.id == reference[1:]:
-                    return _MEDICATION.decode(raw)
-            return None
+            return _contained(request, reference[1:])
         head = reference.partition("/_history/")[0]
         for known, medication in self._medications.items():
             if head == known or head.endswith(f"/{known}") or head == f"urn:uuid:{medication.id}":
                 self.referred.add(known)
                 return self._context.decode(medication, _MEDICATION)
         return None
+
+
+def _contained(request: MedicationRequest, id_: str) -> Medication | None:
+    for raw in request.contained:
+        try:
+            kind = _KIND.decode(raw)
+            if kind.resource_type == "Medication" and kind.id == id_:
+                return _MEDICATION.decode(raw)
+        except msgspec.MsgspecError:
+            continue
+    return None
 
 
 def read_product(

@@ -51,6 +51,11 @@ class Notes:
             )
 
 
+def a(resource_type: str) -> str:
+    """The resource type at the head of a sentence, with its article."""
+    return f"An {resource_type}" if resource_type[:1] in "AEIO" else f"A {resource_type}"
+
+
 def shown_code(system: str | None, code: str | None) -> str:
     """A coding for a person's screen. What does not look like a code is not shown: it may be anything."""
     shown = code if code and _CODE.fullmatch(code) else "(a code that is not shown)"

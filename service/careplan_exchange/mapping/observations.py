@@ -9,7 +9,7 @@ from careplan_exchange.model.snapshot import Coding, Evidence, Fact
 
 from .coding import meanings, note_no_concept, note_text_used, texts_of
 from .context import Context
-from .dates import latest, span_of
+from .dates import fault, latest, span_of
 from .notes import shown_code
 from .tables import Answer, Question, plain
 from .values import note_no_value, read_value
@@ -99,7 +99,7 @@ def _note_status(context: Context, resource: Resource, status: str | None) -> No
 def _components(context: Context, resource: Resource, observation: Observation) -> Iterator[Fact]:
     """The measurements of a panel. One that yields none and says why is told as an issue of the panel."""
     if not observation.component:
-        note_no_value(context, resource, observation, "the panel", "Observation")
+        note_no_value(context, resource, observation, what="the panel", expression="Observation")
         return
     for component in observation.component:
         if component.modifier_extension or component.code is None or not component.code.coding:
@@ -169,7 +169,7 @@ def _answer(context: Context, resource: Resource, observation: Observation, ques
     concept = context.concepts[question.concept]
     value = observation.value_codeable_concept
     if value is None:
-        note_no_value(context, resource, observation, f"'{concept.id}'", "Observation")
+        note_no_value(context, resource, observation, what=f"'{concept.id}'", expression="Observation")
         return
     said = _said(context, resource, question, value)
     if said is None:
@@ -238,10 +238,13 @@ def _within(context: Context, effective: str | None, days: int) -> bool:
 def _effective(context: Context, resource: Resource, observation: Observation) -> tuple[str | None, bool]:
     """When it was measured, and whether that lies in the future. Without a date the value stands undated, and an
     issue says so: `issued` is when it was told, which is another time."""
+    at = observation.effective_date_time
+    if at is not None and fault(at, context.today) is None:
+        return at, False
     effective, future = context.dated(
         resource,
         "effective",
-        observation.effective_date_time,
+        at,
         observation.effective_instant,
         *latest(observation.effective_period),
         *sorted((observation.effective_timing or Timing()).event, reverse=True),

@@ -1,5 +1,7 @@
 """Patient to the few things that planning needs, or the reason why nothing may be planned."""
 
+from typing import Literal
+
 import msgspec
 
 from careplan_exchange.errors import NotFhirError, PatientMergedError, PatientNotEligibleError
@@ -12,7 +14,9 @@ from .rows import Demographic
 from .wire import Patient
 
 _DECODER = msgspec.json.Decoder(Patient)
-_GENDERS = {"male", "female", "other", "unknown"}
+Gender = Literal["male", "female", "other", "unknown"]
+
+_GENDERS: dict[str | None, Gender] = {"male": "male", "female": "female", "other": "other", "unknown": "unknown"}
 
 
 def read_patient(context: Context, resource: Resource) -> PatientProfile:
@@ -119,9 +123,9 @@ def _birth_date(context: Context, resource: Resource, patient: Patient) -> str |
     return birth
 
 
-def _gender(context: Context, resource: Resource, patient: Patient) -> str | None:
+def _gender(context: Context, resource: Resource, patient: Patient) -> Gender | None:
     if patient.gender in _GENDERS:
-        return patient.gender
+        return _GENDERS[patient.gender]
     context.note(
         resource,
         "patient.gender",

@@ -1,8 +1,8 @@
 """From a Quantity in any unit that `mappings/units.yaml` knows to a Decimal in the canonical one."""
 
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
 from decimal import Context as Arithmetic
-from decimal import Decimal
 
 from careplan_exchange.model.record import Resource
 from careplan_exchange.model.vocabulary import Concept
@@ -13,8 +13,9 @@ from .systems import UCUM
 from .tables import Conversion, Key
 from .wire import Quantity
 
-# More digits than any instrument has, and few enough for a factor's rounding to stay out of sight.
-_ARITHMETIC = Arithmetic(prec=12)
+# More digits than any instrument has, and few enough for a factor's rounding to stay out of sight. Without traps:
+# a number too large to work with comes out as no number, which no plausible range holds.
+_ARITHMETIC = Arithmetic(prec=12, rounding=ROUND_HALF_UP, traps=[])
 
 
 def apply(conversion: Conversion, value: Decimal) -> Decimal:
@@ -24,7 +25,7 @@ def apply(conversion: Conversion, value: Decimal) -> Decimal:
     result = _ARITHMETIC.divide(_ARITHMETIC.multiply(value, conversion.factor), conversion.divisor)
     result = _ARITHMETIC.add(result, conversion.offset)
     if conversion.decimals is not None:
-        result = result.quantize(Decimal(1).scaleb(-conversion.decimals))
+        result = _ARITHMETIC.quantize(result, Decimal(1).scaleb(-conversion.decimals))
     return result
 
 
@@ -76,7 +77,7 @@ def to_canonical(
         return None
     canonical = apply(conversion, value)
     low, high = concept.plausible or (canonical, canonical)
-    if not low <= canonical <= high:
+    if not canonical.is_finite() or not low <= canonical <= high:
         context.note(
             resource,
             "value.implausible",

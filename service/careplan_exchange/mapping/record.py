@@ -1,13 +1,12 @@
 """The whole mapping step: every resource of a record is read, skipped for a stated reason, or is an issue."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 
 import msgspec
 
 from careplan_exchange.errors import WrongPatientError
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
-from careplan_exchange.model.issue import Severity
 from careplan_exchange.model.record import PatientRecord, Resource
 from careplan_exchange.model.snapshot import Fact, Snapshot
 from careplan_exchange.model.vocabulary import Vocabulary
@@ -32,7 +31,7 @@ _READ_LATER = {"CarePlan", "Goal", "ServiceRequest", "DetectedIssue"}
 
 
 def map_record(record: PatientRecord, mappings: Mappings, vocabulary: Vocabulary, *, today: date) -> Snapshot:
-    """The normalised snapshot of a record. Facts and issues come in an order that does not depend on the record's.
+    """The normalised snapshot of a record. The order of facts and issues does not depend on that of the record.
 
     What this product wrote itself is no evidence and yields neither fact nor issue. Raises PatientMergedError,
     PatientNotEligibleError (deceased, inactive), WrongPatientError, NotFhirError (the Patient is none).
@@ -54,7 +53,7 @@ def map_record(record: PatientRecord, mappings: Mappings, vocabulary: Vocabulary
 def _facts(context: Context, record: PatientRecord) -> Iterator[Fact]:
     medications = Medications(context, _medications(record))
     allergies = Allergies(context)
-    readers = {
+    readers: dict[str, Callable[[Resource], Iterator[Fact]]] = {
         "Observation": lambda resource: read_observation(context, resource),
         "Condition": lambda resource: read_condition(context, resource),
         "MedicationRequest": medications.read,
@@ -100,7 +99,6 @@ def _skip(context: Context, record: PatientRecord, resource: Resource) -> None:
             context.is_about_patient(resource, about.subject or about.patient)
     if _is_ours(resource):
         return
-    severity: Severity
     known = context.mappings.not_read.get(resource.type)
     severity, reason = known if known is not None else ("warning", "No mapping has judged this type yet.")
     context.note(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from careplan_exchange.model.issue import Severity
 from careplan_exchange.model.snapshot import FactKind, FactState
 
 from .rows import Demographic, FamilyHistory
@@ -83,7 +84,7 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
     family: tuple[FamilyHistory, ...]
     family_codes: Mapping[str, "FamilyCodes"]
     onset_units: Mapping[str, int]
-    not_read: Mapping[str, tuple[str, str]]
+    not_read: Mapping[str, tuple[Severity, str]]
 
 
 class FamilyCodes(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,7 @@ def read_value(
     resource: Resource,
     concept: Concept,
     valued: Valued,
+    *,
     codes: Collection[Key],
     expression: str,
 ) -> Value | None:
@@ -71,11 +72,11 @@ def read_value(
         return _range(
             context, resource, concept, valued.value_range, codes=codes, expression=f"{expression}.value"
         )
-    note_no_value(context, resource, valued, f"'{concept.id}'", expression)
+    note_no_value(context, resource, valued, what=f"'{concept.id}'", expression=expression)
     return None
 
 
-def note_no_value(context: Context, resource: Resource, valued: Valued, what: str, expression: str) -> None:
+def note_no_value(context: Context, resource: Resource, valued: Valued, *, what: str, expression: str) -> None:
     """Why there is no value: the record says so, it is of a kind that cannot be read, or it is just not there."""
     if valued.data_absent_reason is not None:
         context.note(

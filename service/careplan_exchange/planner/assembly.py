@@ -94,7 +94,8 @@ def _goals(
 ) -> None:
     """The candidates that a proposed action selects, and those that no action of the plan names: they belong to
     the plan as a whole. Of several variants of one goal the first in the plan's order stands."""
-    named = {goal for action in _all(protocol.actions) for goal in action.goals}
+    named = _ways(protocol.actions)
+    by_key = {place.outcome.action.key: place for place in placed}
     whole = next((place for place in placed if place.outcome.status == "proposed"), None)
     taken: set[str] = set()
     for goal in protocol.goals:
@@ -102,8 +103,9 @@ def _goals(
         if goal.id not in named and whole is not None:
             chosen = [whole]
         if not chosen:
-            passed = [place for place in placed if goal.id in place.outcome.action.goals]
-            why = _every(place.reasons for place in passed)
+            # The reason is that of the action, or of the one above it that was as far as it came.
+            ends = (next(by_key[key] for key in reversed(way) if key in by_key) for way in named.get(goal.id, ()))
+            why = _every(place.reasons for place in (tuple(ends) or placed))
             found.not_applied.append(NotApplied(key=goal.id, title=goal.description, reasons=why))
         elif goal.key in taken:
             found.issues.append(_second_variant(goal))
@@ -299,10 +301,16 @@ def _every(reasons: Iterable[tuple[Reason, ...]]) -> tuple[Reason, ...]:
     return tuple(dict.fromkeys(one for several in reasons for one in several))
 
 
-def _all(actions: Iterable[Action]) -> Iterator[Action]:
+def _ways(actions: Iterable[Action], above: tuple[str, ...] = ()) -> dict[str, list[tuple[str, ...]]]:
+    """For each goal the ways to the actions that name it: the keys from the top down."""
+    found: dict[str, list[tuple[str, ...]]] = {}
     for action in actions:
-        yield action
-        yield from _all(action.children)
+        way = (*above, action.key)
+        for goal in action.goals:
+            found.setdefault(goal, []).append(way)
+        for goal, ways in _ways(action.children, way).items():
+            found.setdefault(goal, []).extend(ways)
+    return found
 
 
 def _relation(kind: str) -> str:

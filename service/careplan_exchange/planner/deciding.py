@@ -79,13 +79,13 @@ def _judge(action: Action, answers: list[_Answer]) -> Outcome:
     held = [a for a in unknown if a.condition.unknown == "withhold"]
     missing = merged(gap for answer in unknown for gap in answer.gaps)
     if no or (left_out and not unsafe):
-        # Where a plain "no" settles it, what else is unknown does not matter and is not asked for.
+        # What else is unknown does not matter here and is not asked for.
         deciding = no or left_out
         return Outcome(
             action=action,
             status="not-applied",
             reasons=tuple(answer.reason for answer in deciding),
-            gaps=() if no else missing,
+            gaps=() if no else merged(gap for answer in left_out for gap in answer.gaps),
             issues=issues,
         )
     if unsafe or held:

@@ -20,7 +20,7 @@ from fhirpathpy.models import models
 from careplan_exchange.model.proposal import Truth
 
 from .intervals import Interval
-from .syntax import Ast, Comparison, Opaque, Tree, atoms, functions, parse, variables
+from .syntax import Ast, Comparison, Flag, Opaque, Presence, Tree, atoms, functions, parse, variables
 
 _R4 = models["r4"]
 _MOST_COMBINATIONS = 4096
@@ -31,8 +31,8 @@ class EvaluationError(Exception):
 
 
 class Expression(msgspec.Struct, frozen=True):
-    """One compiled expression. `thresholds` are the numbers each variable is compared with; a variable that is
-    not in it may be used in another way, so that a range of values cannot be reasoned about."""
+    """One compiled expression. `thresholds` are the numbers that each variable is compared with; where they
+    lack a variable it may be used in another way, and a range of its values cannot be reasoned about."""
 
     source: str
     ast: Ast
@@ -60,11 +60,12 @@ def compiled(source: str) -> Expression:
     """Parse once. Raises SyntaxProblemError."""
     ast, tree = parse(source)
     parts = tuple(atoms(tree))
-    opaque = any(isinstance(part, Opaque) for part in parts)
     thresholds: dict[str, set[Decimal]] = {}
-    for part in parts:
-        if isinstance(part, Comparison) and isinstance(part.literal, Decimal) and not opaque:
-            thresholds.setdefault(part.variable, set()).add(part.literal)
+    for part in () if any(isinstance(part, Opaque) for part in parts) else parts:
+        if isinstance(part, Comparison | Flag | Presence):
+            found = thresholds.setdefault(part.variable, set())
+            if isinstance(part, Comparison) and isinstance(part.literal, Decimal):
+                found.add(part.literal)
     return Expression(
         source=source,
         ast=ast,

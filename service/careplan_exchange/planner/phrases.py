@@ -35,9 +35,7 @@ def missing(concept: Concept) -> str:
 
 def outdated(concept: Concept, on: str) -> str:
     again = "Measure" if concept.kind == "measurement" else "Ask for"
-    return (
-        f"{again} {concept.title} again: the latest is of {on[:10] or 'an unknown date'} and too old to rely on."
-    )
+    return f"{again} {inline(concept.title)} again: the latest is of {on[:10] or 'an unknown date'} and too old to rely on."
 
 
 def undated(concept: Concept) -> str:
@@ -102,8 +100,8 @@ def sentence(parts: Sequence[str]) -> str:
 
 
 def _range(value: Interval) -> str:
-    if value.low is None or (value.high is not None and value.high_open):
+    if value.low is not None and value.high is not None:
+        return f"{value.low:f} to {value.high:f}"
+    if value.high is not None:
         return f"{'<' if value.high_open else '≤'}{value.high:f}"
-    if value.high is None or value.low_open:
-        return f"{'>' if value.low_open else '≥'}{value.low:f}"
-    return f"{value.low:f} to {value.high:f}"
+    return "any value" if value.low is None else f"{'>' if value.low_open else '≥'}{value.low:f}"

@@ -67,8 +67,10 @@ def align(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[list[Any
 
     Sides are placed in the order given. Each item joins a slot that knows one of its keys and has no item of its
     side yet, by the strongest key first over the whole side; the slot then knows all its keys. So an item whose
-    element id a server dropped is still found by a weaker key. What joins none opens a slot, in list order.
+    element id a server dropped is still found by a weaker key. Where several slots fit, one with an item of the
+    side before comes first. What joins none opens a slot, in list order.
     """
+    names = tuple(dict.fromkeys(("value", *names)))
     slots: list[list[Any]] = []
     known: dict[tuple[str, str], list[list[Any]]] = {}
     for side, items in enumerate(sides):
@@ -78,9 +80,9 @@ def align(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[list[Any
             for index, item in enumerate(items):
                 if index in placed or name not in keys[index]:
                     continue
-                candidates = known.get((name, keys[index][name]), ())
-                slot = next((slot for slot in candidates if slot[side] is MISSING), None)
-                if slot is not None:
+                candidates = [slot for slot in known.get((name, keys[index][name]), ()) if slot[side] is MISSING]
+                if candidates:
+                    slot = max(candidates, key=lambda slot: slot[side - 1] is not MISSING)
                     slot[side] = item
                     placed[index] = slot
         for index, item in enumerate(items):

@@ -25,7 +25,7 @@ from two authors would be a statement that nobody made."""
 LIST_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     # element name → what makes two items of it the same one, the strongest first (keys.py)
     "activity": ("id", "reference", "detail_code", "detail_description"),
-    "target": ("id", "measure", "value"),
+    "target": ("id", "measure"),
     "goal": ("reference",),
     "addresses": ("reference",),
     "supportingInfo": ("reference",),
@@ -43,17 +43,18 @@ LIST_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "category": ("concept",),
     "reasonCode": ("concept",),
     "note": ("id", "text"),
-    "patientInstruction": ("id", "value"),
-    "extension": ("value", "url"),
-    "modifierExtension": ("value", "url"),
+    "patientInstruction": ("id",),
+    "extension": ("url",),
+    "modifierExtension": ("url",),
     "contained": ("id",),
-    "evidence": ("value",),
-    "mitigation": ("value",),
-    "instantiatesCanonical": ("value",),
-    "instantiatesUri": ("value",),
-    "profile": ("value",),
+    "evidence": (),
+    "mitigation": (),
+    "instantiatesCanonical": (),
+    "instantiatesUri": (),
+    "profile": (),
 }
-"""Lists that are merged item by item, wherever they occur. A list that is not named here is one element."""
+"""Lists that are merged item by item, wherever they occur. Items that are equal are always the same one; the keys
+find the partner of an item that differs. A list that is not named here is one element."""
 
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "Goal": ("start",),

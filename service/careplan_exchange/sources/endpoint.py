@@ -65,8 +65,11 @@ def _searchable(capabilities: Capabilities) -> tuple[tuple[Category, ...], tuple
     """The categories that the server has, and an Issue for each that it lacks.
 
     Raises IncompleteRecordError for one without which nothing can be planned. Whether the search parameter is
-    listed too is not asked: lists are often incomplete, and the search itself tells.
+    listed too is not asked: lists are often incomplete, and the search itself tells. A statement that lists no
+    type at all says nothing about any: everything is asked for.
     """
+    if not capabilities.interactions:
+        return CATEGORIES, ()
     present = tuple(c for c in CATEGORIES if capabilities.supports(c.type, "search-type"))
     missing = [category for category in CATEGORIES if category not in present]
     needed = [category.type for category in missing if category.needed]

@@ -40,7 +40,12 @@ def test_interactions_and_parameters_are_those_that_are_listed():
 
 @pytest.mark.parametrize(
     ("whole", "batch", "transaction"),
-    [((), False, False), (("batch",), True, False), (("transaction",), True, True), (("batch", "transaction"), True, True)],
+    [
+        ((), False, False),
+        (("batch",), True, False),
+        (("transaction",), True, True),
+        (("batch", "transaction"), True, True),
+    ],
 )
 def test_where_a_transaction_is_taken_a_batch_is_tried(whole, batch, transaction):
     capabilities = read(statement("Goal", whole=whole))

@@ -23,7 +23,15 @@ def test_an_identity_outlives_a_change_of_the_url():
 
 @pytest.mark.parametrize(
     "written",
-    ["", "fhir.example.org/r4", "ftp://example.org", "https://", "https://h/r4?x=1", "https://h/r4#x", "http://["],
+    [
+        "",
+        "fhir.example.org/r4",
+        "ftp://example.org",
+        "https://",
+        "https://h/r4?x=1",
+        "https://h/r4#x",
+        "http://h:port/r4",
+    ],
 )
 def test_what_is_no_base_url_is_refused(written):
     with pytest.raises(SettingsError) as caught:

@@ -82,7 +82,9 @@ def test_whatever_a_server_writes_the_token_stays_with_the_endpoint(link):
 
 
 def test_an_endpoint_at_the_root_of_a_server_has_pages_too():
-    assert next_page("http://localhost:8080", "http://localhost:8080/Goal", "/Goal?page=2").endswith("/Goal?page=2")
+    assert next_page("http://localhost:8080", "http://localhost:8080/Goal", "/Goal?page=2").endswith(
+        "/Goal?page=2"
+    )
 
 
 def test_an_origin_has_no_path_and_no_credentials():

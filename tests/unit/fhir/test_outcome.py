@@ -33,7 +33,10 @@ def test_codes_and_places_of_an_outcome_are_kept():
 
 
 def test_an_older_server_says_the_place_in_location():
-    body = {"resourceType": "OperationOutcome", "issue": [{"code": "value", "location": ["Goal.target[0].dueDate"]}]}
+    body = {
+        "resourceType": "OperationOutcome",
+        "issue": [{"code": "value", "location": ["Goal.target[0].dueDate"]}],
+    }
     assert as_issues(parsed(body))[0].expression == "Goal.target[0].dueDate"
 
 
@@ -58,7 +61,8 @@ def test_no_free_text_of_the_server_gets_into_an_issue(secret):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'{"resourceType":"Bundle"}', b'{"issue":[{"code":5}]}', b"[" * 100_000, b"\xff"]
+    "body",
+    [b"", b"<html>", b"[]", b'{"resourceType":"Bundle"}', b'{"issue":[{"code":5}]}', b"[" * 100_000, b"\xff"],
 )
 def test_what_is_no_outcome_has_no_issues(body):
     assert parse_outcome(body) == ()

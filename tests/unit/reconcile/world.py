@@ -25,7 +25,11 @@ def rendered(kind: str, identity: str, **elements: Any) -> Rendered:
 
 
 def goal(identity: str = "goal-1", **elements: Any) -> Rendered:
-    standard = {"lifecycleStatus": "proposed", "description": {"text": "HbA1c below 7"}, "startDate": "2026-01-01"}
+    standard = {
+        "lifecycleStatus": "proposed",
+        "description": {"text": "HbA1c below 7"},
+        "startDate": "2026-01-01",
+    }
     return rendered("Goal", identity, **(standard | elements))
 
 
@@ -122,7 +126,11 @@ class World:
         stored: Json = codec.decode(text)
         version = int(body.get("meta", {}).get("versionId", "0")) + 1
         stored["id"] = reference.partition("/")[2]
-        stored["meta"] = {**stored.get("meta", {}), "versionId": str(version), "lastUpdated": f"2026-01-{version:02}"}
+        stored["meta"] = {
+            **stored.get("meta", {}),
+            "versionId": str(version),
+            "lastUpdated": f"2026-01-{version:02}",
+        }
         return stored
 
 

@@ -1,5 +1,6 @@
 """The SQLite file: how it is made and set, and every state in which it may be found."""
 
+import asyncio
 import os
 import sqlite3
 import traceback
@@ -212,6 +213,17 @@ async def test_an_older_file_migrates_itself_with_a_copy_beside_it(url, filled, 
     monkeypatch.undo()
     async with open_store(f"sqlite:///{copy}") as store:
         assert (await store.ledger.verify()).entries == 200
+
+
+async def test_an_older_file_opened_by_several_at_once_is_migrated_once(url, filled, tmp_path, monkeypatch):
+    later_code(monkeypatch, tmp_path)
+    copies = []
+    original = sqlite._check_and_copy
+    monkeypatch.setattr(
+        sqlite, "_check_and_copy", lambda path, label: (copies.append(path), original(path, label))
+    )
+    assert await asyncio.gather(*(migrate(url) for _ in range(4))) == ["0002"] * 4
+    assert len(copies) == 1
 
 
 async def test_a_migration_that_fails_changes_nothing(url, filled, tmp_path, monkeypatch):

@@ -1,0 +1,126 @@
+"""Real servers for the session: HAPI from ../shared, our sandbox in a process of its own. Loopback, random ports."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.shared import SHARED, require_shared
+
+_HAPI_SECONDS = 600  # the first start builds it
+_SANDBOX_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class TestServer:
+    """`url` is the FHIR base URL; `log` the file with what the server said."""
+
+    __test__ = False
+
+    url: str
+    log: Path | None = None
+
+
+@dataclass(frozen=True)
+class SandboxServer(TestServer):
+    """Our sandbox, with its control route for faults."""
+
+    def fault(self, **fault: Any) -> None:
+        """Arm one fault: the fields of sandbox.Fault."""
+        answer = httpx.post(f"{self.url}/$faults", json=fault, timeout=10)
+        assert answer.status_code == 200, answer.text
+
+    def calm(self) -> None:
+        """Disarm every fault."""
+        assert httpx.delete(f"{self.url}/$faults", timeout=10).status_code == 200
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def hapi(release: str) -> Iterator[TestServer]:
+    """A HAPI JPA server, or the one that HAPI_R4_URL / HAPI_R5_URL names. Skips where it cannot be had."""
+    running = os.environ.get(f"HAPI_{release.upper()}_URL")
+    if running:
+        yield TestServer(running.rstrip("/"))
+        return
+    start = require_shared("servers/hapi/start")
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"HAPI needs JDK 17 and Maven; {tool} is not on the PATH")
+    state = Path(tempfile.mkdtemp(prefix=f"hapi-{release}-"))
+    options = ["--us-core", "610"] if release == "r4" else ["--fhir", "r5"]
+    try:
+        result = subprocess.run(
+            [str(start), *options, "--state", str(state)],
+            capture_output=True,
+            text=True,
+            timeout=_HAPI_SECONDS,
+            check=False,
+        )
+        if result.returncode != 0:
+            pytest.fail(
+                f"HAPI did not start; its log is {state / 'log'}:\n{result.stderr[-2000:]}", pytrace=False
+            )
+        yield TestServer(result.stdout.strip().splitlines()[-1], state / "log")
+    finally:
+        if (state / "pid").exists():
+            subprocess.run([str(SHARED / "servers/hapi/stop"), "--state", str(state)], check=False)
+
+
+@contextmanager
+def sandbox_process(release: str = "R4", *options: str) -> Iterator[SandboxServer]:
+    """Our sandbox as its users start it: `careplan sandbox --faults` in a process of its own."""
+    port = free_port()
+    folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
+    log = folder / "log"
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("CAREPLAN_")}
+    arguments = ("sandbox", "--port", str(port), "--fhir", release, "--faults", *options)
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "careplan_exchange", *arguments],
+            cwd=folder,
+            env=clean,
+            stdout=sink,
+            stderr=sink,
+        )
+    server = SandboxServer(f"http://127.0.0.1:{port}/fhir", log)
+    try:
+        _wait_until_ready(server, process, log)
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(server: TestServer, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + _SANDBOX_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{server.url}/metadata", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail(f"The sandbox did not come up; its log is {log}:\n{log.read_text()[-2000:]}", pytrace=False)
