@@ -59,35 +59,34 @@ def documents(folder: Folder, overlay: Path | None = None) -> tuple[Document, ..
 def parse(name: str, text: bytes) -> Document:
     """Read YAML (or JSON, which is YAML) with numbers as Decimal and no YAML 1.1 surprises: `no`, `on` and
     dates stay strings. Raises KnowledgeError."""
-    loader = _Loader(text)
+    lines: dict[tuple[str | int, ...], int] = {}
     try:
-        node = loader.get_single_node()
-        lines: dict[tuple[str | int, ...], int] = {}
-        if node is None:
-            raise KnowledgeError(
-                [Finding(file=name, line=1, message="The file is empty.", mend="Fill it or remove it.")]
-            )
-        _note_lines(node, (), lines, name)
-        content = loader.construct_document(node)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                raise _wrong(name, 1, "The file is empty.", "Fill it or remove it.")
+            _note_lines(node, (), lines, name)
+            content = loader.construct_document(node)
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise KnowledgeError(
-            [
-                Finding(
-                    file=name,
-                    line=mark.line + 1 if mark else 1,
-                    message=f"Not valid YAML: {error.problem or error.context}.",
-                    mend="Mend the syntax there (indentation, quotes, a colon).",
-                )
-            ]
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise _wrong(
+            name,
+            line,
+            f"Not valid YAML: {error.problem or error.context}.",
+            "Mend the syntax there (indentation, quotes, a colon).",
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise KnowledgeError(
-            [Finding(file=name, line=1, message="Not readable as UTF-8 YAML.", mend="Save it as UTF-8.")]
-        ) from None
-    finally:
-        loader.dispose()
+        raise _wrong(name, 1, "Not readable as UTF-8 YAML.", "Save it as UTF-8.") from None
+    except RecursionError:
+        raise _wrong(name, 1, "It is nested too deeply, or refers to itself.", "Write it out flat.") from None
     return Document(path=name, content=content, lines=lines)
+
+
+def _wrong(name: str, line: int, message: str, mend: str) -> KnowledgeError:
+    return KnowledgeError([Finding(file=name, line=line, message=message, mend=mend)])
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -125,19 +124,18 @@ def _note_lines(
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:str":
+                raise _wrong(name, line, "A key is not a text.", "Put the key in quotes.")
             if key.value in seen:
-                raise KnowledgeError(
-                    [
-                        Finding(
-                            file=name,
-                            line=key.start_mark.line + 1,
-                            message=f"The key '{key.value}' stands twice here; only one would count.",
-                            mend="Remove or rename one of them.",
-                        )
-                    ]
+                raise _wrong(
+                    name,
+                    line,
+                    f"The key '{key.value}' stands twice here; only one would count.",
+                    "Remove or rename one of them.",
                 )
             seen.add(key.value)
-            lines[(*path, key.value)] = key.start_mark.line + 1
+            lines[(*path, key.value)] = line
             _note_lines(value, (*path, key.value), lines, name)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):

@@ -13,6 +13,7 @@ import pytest
 from careplan_exchange.errors import DuplicateError, OutcomeUnknownError, VersionConflictError
 from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.model.changes import Intent, Json, ResourceChange, WrittenResource
+from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.record import FhirRelease
 from careplan_exchange.ports import PlanWriter
 from careplan_exchange.writer import FhirPlanWriter, MemoryPlanWriter
@@ -120,16 +121,33 @@ class HttpWorld:
     def lose(self, what: Lost) -> None:
         self._transport.lost = what
 
+    def validator_errors(self, body: Json, profile: str | None) -> list[str]:
+        query = f"?profile={profile}" if profile else ""
+        outcome = self._server.http.post(
+            f"{self._server.url}/{body['resourceType']}/$validate{query}",
+            content=encode(body),
+            headers={"Content-Type": "application/fhir+json"},
+        )
+        return [
+            f"{body['resourceType']}: {issue.get('diagnostics')}"
+            for issue in decode(outcome.content)["issue"]
+            if issue["severity"] in {"error", "fatal"}
+        ]
+
 
 World = MemoryWorld | HttpWorld
 
+US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+HAPI = [
+    pytest.param("hapi_r4", id="HAPI R4", marks=pytest.mark.hapi),
+    pytest.param("hapi_r5", id="HAPI R5", marks=pytest.mark.hapi),
+]
 WORLDS = [
     pytest.param("memory", id="memory"),
     pytest.param("memory R5", id="memory R5"),
     pytest.param("sandbox", id="sandbox"),
     pytest.param("sandbox_r5", id="sandbox R5"),
-    pytest.param("hapi_r4", id="HAPI R4", marks=pytest.mark.hapi),
-    pytest.param("hapi_r5", id="HAPI R5", marks=pytest.mark.hapi),
+    *HAPI,
 ]
 
 
@@ -219,7 +237,9 @@ async def test_companions_are_not_written_where_the_plan_is_refused(world):
 
 async def test_an_update_makes_the_next_version(world):
     plan = the_plan(await written_plan(world))
-    (after,) = await world.writer.write(intent_for(world, [an_update(plan, title="Another title")]), ())
+    intent = intent_for(world, [an_update(plan, title="Another title")])
+    (after,) = await world.writer.write(intent, companions_of(intent, world.release, **world.names))
+    assert len(world.companions("Provenance", plan)) == 1
     assert (after.action, after.id) == ("update", plan.id)
     assert after.version_id != plan.version_id
     assert after.stored["title"] == world.read(plan)["title"] == "Another title"
@@ -301,3 +321,21 @@ async def test_something_else_under_our_identity_is_unclear(world):
     changes = [change for change in a_plan(world) if change.type == "Goal"][:1]
     world.create({**changes[0].body, "description": {"text": "Somebody else's"}})
     assert (await world.writer.settle(intent_for(world, changes))).outcome == "unclear"
+
+
+@pytest.mark.parametrize("world", HAPI, indirect=True)
+async def test_the_hl7_validator_finds_no_error_in_anything_that_was_written(world):
+    first = intent_for(world, a_plan(world))
+    written = await world.writer.write(first, companions_of(first, world.release, **world.names))
+    second = intent_for(world, [an_update(the_plan(written), title="Another title")])
+    await world.writer.write(second, companions_of(second, world.release, **world.names))
+    stored = [world.read(each) for each in written]
+    stored += [
+        body for kind in ("Provenance", "AuditEvent") for e in written for body in world.companions(kind, e)
+    ]
+    profiled = {"CarePlan", "Goal", "Provenance"} if world.release == "R4" else set()
+    for body in stored:
+        kind = body["resourceType"]
+        assert world.validator_errors(body, None) == []
+        if kind in profiled:
+            assert world.validator_errors(body, US_CORE + kind.lower()) == []

@@ -87,7 +87,9 @@ def written(exchange_id: str) -> Receipt:
 def proposal(_endpoint: str, patient: str, today: str | None) -> Proposal:
     """A proposal with a decimal whose last digit must not get lost."""
     protocol = ProtocolRef(url="urn:example:protocol", version="1", title="Example")
-    used = Used(variable="%example", value="present", evidence=(Evidence(reference="Condition/1", version_id="1"),))
+    used = Used(
+        variable="%example", value="present", evidence=(Evidence(reference="Condition/1", version_id="1"),)
+    )
     day = date.fromisoformat(today or "2026-11-24")
     return Proposal(
         patient=Evidence(reference=f"Patient/{patient}", version_id="1"),

@@ -90,7 +90,7 @@ class Envelope:
                 421,
                 "http.421",
                 "Without authentication this service answers on loopback names only.",
-                mend="Call it as localhost, 127.0.0.1 or [::1]; for other names set an API key or an OIDC issuer.",
+                mend="Call it as localhost, 127.0.0.1 or [::1], or set an API key or an OIDC issuer.",
             )
         if (origin := headers.get("origin")) is not None and not names_loopback(origin):
             return problems.ProblemError(

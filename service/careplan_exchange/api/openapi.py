@@ -76,7 +76,7 @@ def _document(app: FastAPI, *, secured: bool) -> dict[str, Any]:
     )
     _, components = msgspec.json.schema_components(_SENT, ref_template=_REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update({name: _with_numbers(schema) for name, schema in components.items()})
+    schemas.update({name: _with_numbers(schema) for name, schema in _plain(components).items()})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     if secured:
@@ -100,5 +100,5 @@ def _with_numbers(schema: Any) -> Any:
     return [_with_numbers(one) for one in schema] if isinstance(schema, list) else schema
 
 
-def _plain(example: msgspec.Struct) -> Any:
+def _plain(example: Any) -> Any:
     return msgspec.json.decode(encode(example))

@@ -63,8 +63,8 @@ class NewExchange(BaseModel):
 
 PatientPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,64}$", description="`Patient.id` on the endpoint.")]
 ExchangePath = Annotated[str, Path(pattern=UUID, description="The exchange's id, as in its receipt.")]
-EndpointQuery = Annotated[EndpointName | None, Query()]
-TodayQuery = Annotated[Today | None, Query()]
+EndpointQuery = Annotated[EndpointName | None, Query(description="Name of a configured endpoint.")]
+TodayQuery = Annotated[Today | None, Query(description="The day to plan for (YYYY-MM-DD).")]
 ExchangeQuery = Annotated[str | None, Query(pattern=UUID, description="Entries of this exchange only.")]
 AfterQuery = Annotated[int, Query(ge=0, le=2**53, description="Entries after this `seq`.")]
 LimitQuery = Annotated[int, Query(ge=1, le=1000, description="At most so many entries.")]
@@ -81,7 +81,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An exchange as a client sees it. `receipt` is there when `state` is "done"."""
 
     id: str

@@ -1,6 +1,7 @@
 """Health and metrics."""
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from careplan_exchange.model.issue import Issue
@@ -58,6 +59,7 @@ async def ready(exchanges: ExchangesDep) -> Response:
 
 @router.get(
     "/metrics",
+    response_class=PlainTextResponse,
     summary="Counts and durations for Prometheus",
     responses={
         200: {

@@ -1,7 +1,8 @@
 """What is recorded: the ledger's hash chain and its export, and the FHIR resources that accompany a write.
 
-In: entries, links, and the changes of one exchange. Out: an export as NDJSON and the verdict on one; Provenance and
-AuditEvent bodies. The arithmetic of the chain is `model/chain.py`, because the store reckons with it too.
+In: entries, links, and the changes of one exchange. Out: an export as NDJSON and the verdict on one; Provenance
+and AuditEvent bodies (read companions.py first). The arithmetic of the chain is `model/chain.py`, because the
+store reckons with it too.
 """
 
 from careplan_exchange.model import chain

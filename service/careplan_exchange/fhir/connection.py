@@ -61,11 +61,12 @@ def normalised(base_url: str) -> str:
     """The one form of a base URL. Raises SettingsError; the message repeats no credentials."""
     try:
         url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError):
+        host = url.host  # decoding it is a part of checking it
+    except (httpx.InvalidURL, UnicodeError):
         raise SettingsError(
             "The endpoint's URL is not a valid URL.", mend="Give it as https://host[:port]/path."
         ) from None
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not host:
         raise SettingsError(
             "The endpoint's URL is not an http or https URL.", mend="Give it as https://host[:port]/path."
         )

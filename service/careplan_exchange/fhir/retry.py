@@ -77,11 +77,20 @@ async def persist(
             return False
         return kind == "read" or failure.nothing_done
 
+    failures: list[Transient] = []
+
+    async def kept() -> T:
+        try:
+            return await attempt()
+        except Transient as failure:
+            failures.append(failure)
+            raise
+
     def wait(state: RetryCallState) -> float:
-        return seconds_before(state.attempt_number, _failure(state).wait, pacing.chance())
+        return seconds_before(state.attempt_number, failures[-1].wait, pacing.chance())
 
     def report(state: RetryCallState) -> None:
-        on_retry(_failure(state).reason, state.attempt_number, state.upcoming_sleep)
+        on_retry(failures[-1].reason, state.attempt_number, state.upcoming_sleep)
 
     retrying = AsyncRetrying(
         sleep=pacing.sleep,
@@ -92,7 +101,7 @@ async def persist(
         reraise=True,
     )
     try:
-        return await retrying(attempt)
+        return await retrying(kept)
     except Transient as failure:
         raise failure.error from None
 
@@ -122,10 +131,3 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return max(0.0, (aware - now).total_seconds())
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-
-
-def _failure(state: RetryCallState) -> Transient:
-    failure = state.outcome.exception() if state.outcome is not None else None
-    if not isinstance(failure, Transient):
-        raise TypeError("only a Transient is retried")
-    return failure

@@ -13,6 +13,8 @@ from careplan_exchange.model.receipt import Receipt
 from . import metrics
 from .ports import Exchanges
 
+GRACE_SECONDS = 20.0
+
 
 class Runner:
     """Carries out exchanges while it is entered. One runner a process, one service process a store.
@@ -22,7 +24,12 @@ class Runner:
     """
 
     def __init__(
-        self, exchanges: Exchanges, *, concurrency: int = 4, backlog: int = 1000, grace_seconds: float = 20.0
+        self,
+        exchanges: Exchanges,
+        *,
+        concurrency: int = 4,
+        backlog: int = 1000,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         """`concurrency` exchanges run side by side; at most `backlog` more wait."""
         self._exchanges = exchanges

@@ -86,9 +86,7 @@ def read_concept(
 
 def by_text(context: Context, resource: Resource, concept: CodeableConcept) -> tuple[Reading, ...]:
     """The concepts that the whole text or a display means by `mappings/text`, each use with an issue."""
-    texts = context.mappings.texts.get(resource.type)
-    if not texts:
-        return ()
+    texts = context.mappings.texts.get(resource.type, {})
     for text, coding in texts_of(concept):
         concepts = texts.get(plain(text))
         if concepts:

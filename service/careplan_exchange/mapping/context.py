@@ -41,14 +41,14 @@ class Context:
         try:
             read = decoder.decode(resource.content)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            _, _, where = str(error).rpartition(" - at `$")
+            _, named, where = str(error).rpartition(" - at `$")
             self.note(
                 resource,
                 "resource.unreadable",
                 f"{a(resource.type)} does not have the shape that FHIR gives it, so nothing of it was used.",
                 severity="error",
                 code="structure",
-                expression=f"{resource.type}{where.rstrip('`')}" if where and "`" in str(error) else None,
+                expression=resource.type + (where.rstrip("`") if named else ""),
                 mend="Correct the resource on the server, or report the server.",
             )
             return None

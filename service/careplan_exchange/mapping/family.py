@@ -53,8 +53,9 @@ def read_family_history(context: Context, resource: Resource) -> Iterator[Fact]:
             for coding in _matches(context, resource, rule, code)
         ]
         if not rules:
-            note_no_concept(context, resource, code)
-            if not code.coding and not code.text:
+            if code.coding or code.text:
+                note_no_concept(context, resource, code)
+            else:
                 _note(context, resource, "code.missing", "A condition of a relative has no code.")
             continue
         if not relative.counts:

@@ -31,6 +31,8 @@ def read_row(document: Document, kind: type[Row], findings: list[Finding], *path
     except msgspec.ValidationError as error:
         match = _WHERE.match(str(error))
         what, where = (match["what"], match["path"] or "") if match else (str(error), "")
+        if "regex" in what or "length >= 1" in what:
+            what = "This text is blank"
         inner = [step["key"] or int(step["index"]) for step in _STEP.finditer(where.lstrip("$"))]
         findings.append(
             document.finding(

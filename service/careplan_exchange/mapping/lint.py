@@ -1,6 +1,7 @@
 """What can be wrong with a mapping, beyond its shape. Each finding says what to do about it."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from careplan_exchange.knowledge import Document
@@ -201,7 +202,9 @@ class Linter:
                 document, f"There is no ValueSet {row.conditions}.", "Mend the canonical.", *path, "conditions"
             )
 
-    def _no_two(self, found: list[tuple[Document, Path, Any]], names: Any, what: str) -> None:
+    def _no_two(
+        self, found: list[tuple[Document, Path, Any]], names: Callable[[Any], Iterable[str]], what: str
+    ) -> None:
         seen: set[str] = set()
         for document, path, row in found:
             for name in names(row):

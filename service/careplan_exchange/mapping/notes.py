@@ -8,7 +8,7 @@ from careplan_exchange.model.record import Resource
 
 _Same = tuple[Severity, str, str, str, str | None, str | None]
 
-_CODE = re.compile(r"[^\s|]{1,60}")
+_CODE = re.compile(r"[A-Za-z0-9._:/+-]{1,80}")
 _UNIT = re.compile(r"[\w%/\[\]{}().^*'\"+\- µ²³°]{1,24}")
 
 

@@ -87,11 +87,11 @@ def excluded_by_demographics(
 
 def _excludes(context: Context, rule: Demographic, profile: PatientProfile) -> bool:
     span = ages(profile.birth_date, context.today) if profile.birth_date is not None else None
-    by_age = rule.excluded_for
+    limits = rule.excluded_for
     return (
-        profile.gender in by_age.genders
-        or (span is not None and by_age.ages_below is not None and span[1] < by_age.ages_below)
-        or (span is not None and by_age.ages_above is not None and span[0] > by_age.ages_above)
+        profile.gender in limits.genders
+        or (span is not None and limits.ages_below is not None and span[1] < limits.ages_below)
+        or (span is not None and limits.ages_above is not None and span[0] > limits.ages_above)
     )
 
 

@@ -56,7 +56,8 @@ def lines(protocol: Protocol, bindings: Bindings, vocabulary: Vocabulary) -> Lin
         found.gaps.extend(place.outcome.gaps)
         found.issues.extend(place.outcome.issues)
     if not any(outcome.status != "not-applied" for outcome in _top(protocol, placed)):
-        why = _every(place.reasons for place in placed)
+        nothing = Reason(text="It has no action.", rule="PlanDefinition.action", result="false")
+        why = _every(place.reasons for place in placed) or (nothing,)
         found.not_applied.append(NotApplied(key=protocol.id, title=protocol.ref.title, reasons=why))
         return found
     found.applied.append(protocol)

@@ -123,7 +123,7 @@ class Bindings:
             return self._sex()
         concept = concept_of(variable, self._vocabulary)
         if concept is None:
-            raise EvaluationError(f"There is no variable '%{variable}'.")
+            raise EvaluationError(f"there is no variable '%{variable}'")
         if variable == concept.id + DAYS:
             return self._days(concept)
         if variable == concept.id + EVER:

@@ -137,7 +137,7 @@ def _answer(condition: Condition, action: Action, bindings: Bindings) -> _Answer
             severity="error",
             code="processing",
             key="planner.apply.condition",
-            detail=f"Action '{action.key}' does not apply: a condition could not be evaluated. {problem}",
+            detail=f"Action '{action.key}' does not apply: a condition cannot be evaluated ({problem}).",
             expression=condition.source,
             mend="Mend the condition in the protocol, or let a server with its language apply the plan.",
         ),

@@ -124,7 +124,7 @@ def _once(expression: Expression, values: Values, context: dict[str, Any]) -> Tr
             return "true"
         case [False]:
             return "false"
-    raise EvaluationError("It does not come to true or false.")
+    raise EvaluationError("it does not come to true or false")
 
 
 def _run(expression: Expression, values: Values, context: dict[str, Any]) -> list[Any]:
@@ -132,5 +132,5 @@ def _run(expression: Expression, values: Values, context: dict[str, Any]) -> lis
         answer: list[Any] = apply_parsed_path(values.resource, expression.ast, context, _R4)  # type: ignore[no-untyped-call] # fhirpathpy ships no types
     except Exception as error:  # noqa: BLE001 # fhirpathpy raises bare Exceptions
         # Their text may hold a patient's value: only their kind is passed on.
-        raise EvaluationError(f"It fails with {type(error).__name__}.") from None
+        raise EvaluationError(f"it fails with {type(error).__name__}") from None
     return answer

@@ -22,40 +22,43 @@ _REQUIRED = ("url", "version", "title", "approvalDate", "lastReviewDate", "effec
 
 def lint(documents: Sequence[Document], vocabulary: Vocabulary) -> tuple[Finding, ...]:
     """Everything that is wrong with these protocol files, by file and line; none means that they load."""
-    library = Library(documents)
-    findings: list[Finding] = []
+    definitions = [document for document in documents if _kind(document)]
+    findings = [
+        document.finding(
+            "This is neither a PlanDefinition nor an ActivityDefinition.", "Set resourceType, or move the file."
+        )
+        for document in documents
+        if not _kind(document)
+    ]
+    library = Library(definitions)
     used: set[str] = set()
-    for document in documents:
-        kind = document.content.get("resourceType") if isinstance(document.content, dict) else None
-        if kind not in {"PlanDefinition", "ActivityDefinition"}:
-            findings.append(
-                document.finding(
-                    "This is neither a PlanDefinition nor an ActivityDefinition.",
-                    "Set resourceType, or move the file.",
-                )
-            )
-            continue
-        invalid = list(_valid(document, kind))
+    for document in definitions:
+        invalid = list(_valid(document))
         findings += invalid
         if invalid:
             continue
         findings += _extensions(document.content, (), document)
-        if kind == "PlanDefinition":
+        if _kind(document) == "PlanDefinition":
             findings += _plan(Entry(resource=document.content, document=document), library, vocabulary, used)
         else:
             findings += _activity(document.content, document, vocabulary)
-    findings += _identities(documents)
-    findings += _unused(documents, used)
+    findings += _identities(definitions)
+    findings += _unused(definitions, used)
     return tuple(sorted(set(findings), key=lambda found: (found.file, found.line, found.message)))
 
 
-def _valid(document: Document, kind: str) -> Iterator[Finding]:
+def _kind(document: Document) -> str | None:
+    kind = document.content.get("resourceType") if isinstance(document.content, dict) else None
+    return kind if kind in {"PlanDefinition", "ActivityDefinition"} else None
+
+
+def _valid(document: Document) -> Iterator[Finding]:
     """Valid FHIR R4, by fhir.resources (imported here: it takes a third of a second)."""
     from fhir.resources.R4B.activitydefinition import ActivityDefinition
     from fhir.resources.R4B.plandefinition import PlanDefinition
     from pydantic import ValidationError
 
-    model: Any = PlanDefinition if kind == "PlanDefinition" else ActivityDefinition
+    model: Any = PlanDefinition if _kind(document) == "PlanDefinition" else ActivityDefinition
     try:
         model.model_validate(document.content)
     except ValidationError as error:

@@ -35,7 +35,8 @@ def missing(concept: Concept) -> str:
 
 def outdated(concept: Concept, on: str) -> str:
     again = "Measure" if concept.kind == "measurement" else "Ask for"
-    return f"{again} {inline(concept.title)} again: the latest is of {on[:10] or 'an unknown date'} and too old to rely on."
+    newest = f"the latest is of {on[:10] or 'an unknown date'} and too old to rely on"
+    return f"{again} {inline(concept.title)} again: {newest}."
 
 
 def undated(concept: Concept) -> str:

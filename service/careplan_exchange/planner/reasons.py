@@ -1,6 +1,5 @@
 """Why: the words, the values and the questions behind one condition's answer."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 from careplan_exchange.model.proposal import Gap, Reason, Truth, Used
@@ -10,7 +9,7 @@ from .bindings import Bindings
 from .expressions import EvaluationError, Expression, compiled
 from .intervals import Interval
 from .protocol import Condition
-from .syntax import Atom, Both, Comparison, Constant, Not, Opaque, Tree, atoms
+from .syntax import Atom, Both, Comparison, Constant, Flag, Not, Opaque, Presence, Tree
 
 _WORDS = {"true": "true", "false": "not true", "unknown": "not known"}
 _NEGATED: dict[Truth, Truth] = {"true": "false", "false": "true", "unknown": "unknown"}
@@ -19,13 +18,7 @@ _DECIDES: dict[str, Truth] = {"and": "false", "or": "true"}
 
 def reason(condition: Condition, expression: Expression, result: Truth, bindings: Bindings) -> Reason:
     """The condition's answer with its words and the exact values it looked at."""
-    parts = (
-        []
-        if _has_opaque(expression.tree)
-        else [_words(atom, bindings) for atom in _telling(expression.tree, bindings)]
-    )
-    if not parts:
-        parts = [f"it is {_WORDS[result]} that {condition.source}"]
+    parts = [_words(atom, bindings) for atom in _telling(expression.tree, bindings)]
     text = phrases.sentence(parts)
     if condition.description:
         text = phrases.sentence([f"{condition.description.rstrip('.')}: {'; '.join(parts)}"])
@@ -54,22 +47,19 @@ def gaps(condition: Condition, expression: Expression, bindings: Bindings, neede
     return tuple(found[concept] for concept in sorted(found))
 
 
-def _has_opaque(tree: Tree) -> bool:
-    return any(isinstance(atom, Opaque) for atom in atoms(tree))
-
-
 def _matters(name: str, expression: Expression, bindings: Bindings) -> bool:
     """Whether the variable stands in a part that is itself undecided and on which the answer hangs."""
-    if _has_opaque(expression.tree):
-        return True
     return any(
-        not isinstance(atom, Constant) and atom.variable == name and _truth(atom, bindings) == "unknown"
+        isinstance(atom, Opaque) or (_variable(atom) == name and _truth(atom, bindings) == "unknown")
         for atom in _telling(expression.tree, bindings)
-        if not isinstance(atom, Opaque)
     )
 
 
-def _telling(tree: Tree, bindings: Bindings) -> Iterable[Atom]:
+def _variable(atom: Flag | Comparison | Presence | Constant) -> str | None:
+    return None if isinstance(atom, Constant) else atom.variable
+
+
+def _telling(tree: Tree, bindings: Bindings) -> list[Atom]:
     """The comparisons on which the answer rests: for a false `and` those that are false, and so on."""
     if isinstance(tree, Not):
         return _telling(tree.operand, bindings)
@@ -109,10 +99,10 @@ def _joined(operator: str, left: Truth, right: Truth) -> Truth:
 
 
 def _words(atom: Atom, bindings: Bindings) -> str:
+    if isinstance(atom, Opaque):
+        return f"it is {_WORDS[_truth(atom, bindings)]} that {atom.source}"
     if isinstance(atom, Constant):
         return "this always holds" if atom.value else "this never holds"
-    if isinstance(atom, Opaque):
-        return atom.source
     binding = bindings.binding(atom.variable)
     if binding.value is None:
         return f"{phrases.inline(binding.title)} is {phrases.UNKNOWN}"

@@ -80,9 +80,12 @@ class _View:
         urls = {identity: self._full_url(identity) for identity in {*self.rendered, *self.held, *bases}}
         self._standing = {urls[one.identity]: one.reference for one in held}
         remembered = {urls[base.identity]: f"{base.type}/{base.id}" for base in bases.values()}
+        known = {**remembered, **self._standing}
         self.gone = frozenset(urls[identity] for identity in bases if identity not in self.held)
         self.bases = {
-            identity: msgspec.structs.replace(base, ours=resolve(base.ours, {**remembered, **self._standing}))
+            identity: msgspec.structs.replace(
+                base, ours=resolve(base.ours, known), stored=resolve(base.stored, known)
+            )
             for identity, base in bases.items()
         }
         retired = sorted({*self.held, *bases} - set(self.rendered))

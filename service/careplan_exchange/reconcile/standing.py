@@ -1,13 +1,12 @@
 """What our rendering is worth beside what stands already: first values and statuses are not proposed anew."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from careplan_exchange.model.changes import Base, Held, Json
 
 from .keys import align
 from .rules import FIRST_VALUES, FIRST_VALUES_OF_ITEMS, LIST_KEYS, STATUSES
-from .values import MISSING, at, put, same, shown
+from .values import MISSING, at, put, same
 
 
 class Standing(NamedTuple):
@@ -59,14 +58,17 @@ def _with_status(ours: Json, held: Held, base: Base | None, *, approve: bool) ->
     """An approved status is a proposal. Our first word (draft, proposed) is one only for what is not there yet,
     and to take back our own retiring."""
     rule = STATUSES[held.type]
-    if approve and ours.get(rule.element) not in rule.initial:
+    theirs = held.body.get(rule.element, MISSING)
+    approved = approve and ours.get(rule.element) not in rule.initial
+    if approved and (base is not None or not same(ours.get(rule.element), theirs)):
         return _with_seed(ours, held, base)
-    theirs = held.body.get(rule.element)
-    before = base.ours.get(rule.element, theirs) if base else theirs
-    retired_by_us = base is not None and before in rule.terminal and base.stored.get(rule.element) == theirs
-    if not retired_by_us:
-        ours = {key: value for key, value in {**ours, rule.element: before}.items() if value is not None}
-    return _with_seed(ours, held, base)
+    if base is None:
+        before = theirs if theirs in rule.initial else MISSING
+    else:
+        before = base.ours.get(rule.element, MISSING)
+        if before in rule.terminal and same(base.stored.get(rule.element), theirs):
+            before = ours.get(rule.element, MISSING)
+    return _with_seed(put(ours, (rule.element,), before), held, base)
 
 
 def _with_seed(ours: Json, held: Held, base: Base | None) -> Standing:
@@ -80,32 +82,20 @@ def _with_seed(ours: Json, held: Held, base: Base | None) -> Standing:
 
 
 def _with_first_values(ours: Json, held: Held, base: Base | None) -> Json:
+    """What we did not write at first is not added on another day either."""
     before = base.ours if base else {}
     for path in FIRST_VALUES[held.type]:
-        first = at(before, path)
-        ours = put(ours, path, at(held.body, path) if first is MISSING else first)
-    for name, element in [FIRST_VALUES_OF_ITEMS[held.type]] if held.type in FIRST_VALUES_OF_ITEMS else []:
-        if name in ours:
-            ours = {
-                **ours,
-                name: _items(name, element, ours[name], before.get(name, ()), held.body.get(name, ())),
-            }
-    return ours
-
-
-def _items(
-    name: str, element: str, ours: Sequence[Json], before: Sequence[Json], theirs: Sequence[Json]
-) -> list[Json]:
-    """Our items, each with its first value of `element` where the rest of it is what it was."""
+        ours = put(ours, path, at(before, path))
+    if held.type not in FIRST_VALUES_OF_ITEMS:
+        return ours
+    name, element = FIRST_VALUES_OF_ITEMS[held.type]
+    earlier = before if base else held.body
     items = []
-    for mine, was, held in align(LIST_KEYS[name], [ours, before, theirs]):
+    for mine, was in align(LIST_KEYS[name], [ours.get(name, ()), earlier.get(name, ())]):
         if mine is MISSING:
             continue
         rest = put(mine, (element,), MISSING)
-        if was is not MISSING:
-            unchanged, first = same(rest, put(was, (element,), MISSING)), at(was, (element,))
-        else:
-            unchanged = held is not MISSING and all(same(value, held.get(key)) for key, value in rest.items())
-            first = at(shown(held) or {}, (element,))
-        items.append(put(mine, (element,), first) if unchanged else mine)
-    return items
+        if was is not MISSING and all(same(value, was.get(key)) for key, value in rest.items()):
+            mine = put(mine, (element,), at(was, (element,)) if base else MISSING)  # noqa: PLW2901 - the same item
+        items.append(mine)
+    return put(ours, (name,), items or MISSING)

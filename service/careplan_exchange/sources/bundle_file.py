@@ -40,6 +40,7 @@ from .patient import (
     BusinessIdentifier,
     belonging,
     belongings,
+    has_identifier,
     only_one,
     parse_patient,
     refuse_another,
@@ -66,18 +67,6 @@ class _Item(NamedTuple):
     @property
     def reference(self) -> str:
         return f"{self.header.resource_type}/{self.id}"
-
-
-class _Identifier(msgspec.Struct, frozen=True):
-    system: str = ""
-    value: str = ""
-
-
-class _Identified(msgspec.Struct, frozen=True):
-    identifier: list[_Identifier] = []
-
-
-_identified = msgspec.json.Decoder(_Identified)
 
 
 class BundleSource:
@@ -195,12 +184,7 @@ def _patient(items: tuple[_Item, ...], patient_id: str, places: dict[str, str]) 
 
 
 def _holders(items: tuple[_Item, ...], wanted: BusinessIdentifier) -> list[str]:
-    sought = _Identifier(system=wanted.system, value=wanted.value)
-    return [
-        item.id
-        for item in items
-        if item.header.resource_type == "Patient" and sought in _identified.decode(item.raw).identifier
-    ]
+    return [i.id for i in items if i.header.resource_type == "Patient" and has_identifier(i.raw, wanted)]
 
 
 def _subject(item: _Item, places: dict[str, str]) -> str | None:
@@ -208,12 +192,10 @@ def _subject(item: _Item, places: dict[str, str]) -> str | None:
     naming nobody."""
     try:
         subject = subject_of(item.raw)
-    except msgspec.DecodeError:
-        if item.header.resource_type not in TYPES:
-            return None
-        raise NotFhirError(
-            f"A {item.header.resource_type} in the file has a subject that is no Reference.", mend=_MEND
-        ) from None
+    except NotFhirError:
+        if item.header.resource_type in TYPES:
+            raise
+        return None
     return places.get(subject, subject) if subject is not None else None
 
 

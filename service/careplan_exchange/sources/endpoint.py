@@ -1,8 +1,6 @@
 """A patient's record from a FHIR endpoint: one batch on a server that takes it."""
 
-import msgspec
-
-from careplan_exchange.errors import IncompleteRecordError, NotFhirError, PatientNotFoundError
+from careplan_exchange.errors import IncompleteRecordError, PatientNotFoundError
 from careplan_exchange.fhir import Capabilities, FhirClient, Query, literal
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.record import PatientRecord, Resource
@@ -43,7 +41,8 @@ class EndpointSource:
         by_type = dict(zip((category.type for category in categories), found, strict=True))
         patient = _patient(by_type.pop("Patient"), asked, self._client.base_url)
         resources = [resource for matches in by_type.values() for resource in matches]
-        ours, left = belongings(resources, _subjects(resources), asked, self._client.base_url)
+        subjects = {resource.reference: subject_of(resource.content) for resource in resources}
+        ours, left = belongings(resources, subjects, asked, self._client.base_url)
         return PatientRecord(
             endpoint=self._client.base_url,
             identity=self._client.connection.identity or self._client.base_url,
@@ -92,13 +91,3 @@ def _patient(found: tuple[Resource, ...], patient_id: str, where: str) -> Resour
         )
     refuse_merged(patient)
     return patient
-
-
-def _subjects(resources: list[Resource]) -> dict[str, str | None]:
-    try:
-        return {resource.reference: subject_of(resource.content) for resource in resources}
-    except msgspec.DecodeError:
-        raise NotFhirError(
-            "The server sent a resource whose subject is no Reference.",
-            mend="Report it to those who run the server.",
-        ) from None

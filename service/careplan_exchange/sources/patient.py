@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from careplan_exchange.errors import (
+    NotFhirError,
     PatientAmbiguousError,
     PatientMergedError,
     PatientNotFoundError,
@@ -43,8 +44,14 @@ class _Link(msgspec.Struct, frozen=True):
     type: str = ""
 
 
+class _Identifier(msgspec.Struct, frozen=True):
+    system: str = ""
+    value: str = ""
+
+
 class _Patient(msgspec.Struct, frozen=True):
     link: list[_Link] = []
+    identifier: list[_Identifier] = []
 
 
 _abouts = msgspec.json.Decoder(_About)
@@ -87,16 +94,34 @@ def only_one(found: Iterable[str], where: str) -> str:
 def refuse_merged(patient: Resource) -> None:
     """Raises PatientMergedError where another record replaces this one
     (http://hl7.org/fhir/R4/patient.html#merging)."""
-    if any(link.type == "replaced-by" for link in _patients.decode(patient.content).link):
+    if any(link.type == "replaced-by" for link in _read(patient.content).link):
         raise PatientMergedError(
             f"{patient.reference} was replaced by another record.",
             mend="Run it for the patient that Patient.link (replaced-by) of this record names.",
         )
 
 
+def has_identifier(patient: bytes | msgspec.Raw, wanted: BusinessIdentifier) -> bool:
+    return any((each.system, each.value) == wanted for each in _read(patient).identifier)
+
+
+def _read(patient: bytes | msgspec.Raw) -> _Patient:
+    try:
+        return _patients.decode(patient)
+    except msgspec.DecodeError:
+        raise NotFhirError(
+            "A Patient has links or identifiers that are not FHIR.", mend="Have the record mended at its source."
+        ) from None
+
+
 def subject_of(content: bytes | msgspec.Raw) -> str | None:
-    """The reference to whom the resource is about, if it has one. Raises msgspec.ValidationError."""
-    about = _abouts.decode(content)
+    """The reference to whom the resource is about, if it has one. Raises NotFhirError."""
+    try:
+        about = _abouts.decode(content)
+    except msgspec.DecodeError:
+        raise NotFhirError(
+            "A resource has a subject that is no Reference.", mend="Have the record mended at its source."
+        ) from None
     named = about.subject or about.patient
     return named.reference if named is not None else None
 

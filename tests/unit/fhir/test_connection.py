@@ -31,6 +31,7 @@ def test_an_identity_outlives_a_change_of_the_url():
         "https://h/r4?x=1",
         "https://h/r4#x",
         "http://h:port/r4",
+        "http://xn--/r4",
     ],
 )
 def test_what_is_no_base_url_is_refused(written):

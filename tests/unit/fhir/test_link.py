@@ -48,6 +48,8 @@ def test_a_page_below_the_base_is_followed_in_every_way_to_write_it(link, resolv
         "Goal?page=2\nHost: evil",
         "javascript:alert(1)",
         "http://[",
+        "http://xn--/r4",
+        "https://fhir.example.org:port/r4/Goal",
         "https://fhir.example.org:99999/r4/Goal",
     ],
 )

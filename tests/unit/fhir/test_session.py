@@ -183,16 +183,15 @@ async def test_the_limit_holds_after_decompression():
         await read_goal(Server(fhir(packed, content_encoding="gzip")), max_response_bytes=1_000_000)
 
 
+class Damaged(httpx.AsyncByteStream):
+    async def __aiter__(self):
+        yield b"this is no gzip"
+
+
 async def test_damaged_compression_is_not_fhir():
-    def handler(request):
-        return httpx.Response(200, stream=Damaged(), headers={"content-encoding": "gzip"})
-
-    class Damaged(httpx.AsyncByteStream):
-        async def __aiter__(self):
-            yield b"this is no gzip"
-
+    answer = httpx.Response(200, stream=Damaged(), headers={"content-encoding": "gzip"})
     with pytest.raises(NotFhirError, match="compression"):
-        await read_goal(Server(handler))
+        await read_goal(Server(answer))
 
 
 class Torn(httpx.AsyncByteStream):

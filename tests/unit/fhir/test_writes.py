@@ -17,7 +17,7 @@ from careplan_exchange.errors import (
 from careplan_exchange.fhir import BearerAuth, Connection, connect
 from careplan_exchange.model import codec
 
-from .test_session import FAILURES, Endless, Torn
+from .test_session import FAILURES, Damaged, Endless, Torn
 from .wire import BASE, CountingIds, Pauses, Server, client_of, fhir, goal, outcome
 
 BUNDLE = {
@@ -78,6 +78,9 @@ AMBIGUOUS = {
     "a connection closed without an answer": httpx.RemoteProtocolError("x"),
     "an answer that breaks off": httpx.Response(200, stream=Torn()),
     "an answer without end": httpx.Response(200, stream=Endless()),
+    "an answer with damaged compression": httpx.Response(
+        200, stream=Damaged(), headers={"content-encoding": "gzip"}
+    ),
     "an empty answer": fhir(b""),
     "a page of HTML": fhir(b"<html>"),
     "an answer that is no Bundle": fhir(goal()),

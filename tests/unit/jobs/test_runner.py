@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
+
 from careplan_exchange.errors import EndpointOverloadedError, StoreUnavailableError, UsageError
 from careplan_exchange.jobs import Runner
 from careplan_exchange.model.exchange import ExchangeRequest
-from prometheus_client import REGISTRY
-
 from tests.support.exchanges import FakeExchanges
 
 REQUEST = ExchangeRequest(endpoint="hospital", patient="p1")

@@ -116,7 +116,11 @@ def without_none(body: dict[str, Any]) -> dict[str, Any]:
 def resource(body: dict[str, Any], number: int, *, version: str | None = "3") -> Resource:
     id_ = body.get("id", str(number))
     return Resource(
-        type=body["resourceType"], id=id_, version_id=version, last_updated=None, content=encode(body | {"id": id_})
+        type=body["resourceType"],
+        id=id_,
+        version_id=version,
+        last_updated=None,
+        content=encode(body | {"id": id_}),
     )
 
 

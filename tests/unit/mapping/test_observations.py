@@ -181,7 +181,9 @@ def test_a_local_unit_code_does_not_hide_the_unit_that_is_displayed(mapped):
 def test_a_percent_under_a_code_of_the_other_scale_is_refused(mapped):
     snapshot = mapped(observation("59261-8", valueQuantity=quantity(5.3)))
     assert (snapshot.facts, keys(snapshot)) == ((), ["unit.ambiguous"])
-    assert only(mapped(observation("59261-8", valueQuantity=quantity(53, "mmol/mol"))), "hba1c").value == Decimal("7.0")
+    assert only(mapped(observation("59261-8", valueQuantity=quantity(53, "mmol/mol"))), "hba1c").value == Decimal(
+        "7.0"
+    )
 
 
 def test_a_reading_that_rests_on_an_assumption_is_used_and_told(mapped):
@@ -218,7 +220,7 @@ def test_a_code_system_under_its_other_name_is_understood(mapped):
     ("code", "key"), [({}, "code.missing"), ({"text": "HbA1c"}, "code.text-only"), (None, "code.missing")]
 )
 def test_a_measurement_is_never_recognised_by_its_text(mapped, code, key):
-    snapshot = mapped(observation(code, code=code, valueQuantity=quantity(7)))
+    snapshot = mapped(observation(code, valueQuantity=quantity(7)))
     assert (snapshot.facts, keys(snapshot)) == ((), [key])
 
 
@@ -253,7 +255,9 @@ def test_every_kind_of_effective_time_is_read(mapped, when):
 
 
 def test_a_value_without_a_date_stands_undated_with_an_issue(mapped):
-    snapshot = mapped(observation(effectiveDateTime=None, issued="2026-10-01T00:00:00Z", valueQuantity=quantity(7)))
+    snapshot = mapped(
+        observation(effectiveDateTime=None, issued="2026-10-01T00:00:00Z", valueQuantity=quantity(7))
+    )
     assert only(snapshot, "hba1c").effective is None
     assert keys(snapshot) == ["date.missing"]
 
@@ -278,9 +282,7 @@ def test_the_same_measurement_twice_stays_two_facts(mapped):
     [("LA15173-0", "present"), ("LA26683-5", "absent"), ("LA4489-6", "unknown")],
 )
 def test_pregnancy_status_is_read_from_its_answer(mapped, answer, state):
-    body = observation(
-        "82810-3", effectiveDateTime="2026-11-20", valueCodeableConcept=concept((LOINC, answer))
-    )
+    body = observation("82810-3", effectiveDateTime="2026-11-20", valueCodeableConcept=concept((LOINC, answer)))
     assert states(mapped(body)) == {"pregnancy": state}
 
 
@@ -298,7 +300,9 @@ def test_not_pregnant_without_a_date_says_nothing(mapped):
 
 
 def test_an_answer_from_the_future_is_no_fact(mapped):
-    body = observation("82810-3", effectiveDateTime="2027-01-01", valueCodeableConcept=concept((LOINC, "LA15173-0")))
+    body = observation(
+        "82810-3", effectiveDateTime="2027-01-01", valueCodeableConcept=concept((LOINC, "LA15173-0"))
+    )
     assert (mapped(body).facts, keys(mapped(body))) == ((), ["date.future"])
 
 

@@ -265,7 +265,7 @@ def test_sex_is_as_recorded(gender, value):
 
 @pytest.mark.parametrize("name", ["hba1cc", "hba1c_ever", "_days", "nothing_days", "age_days"])
 def test_a_name_that_no_concept_has_is_an_error(name):
-    with pytest.raises(EvaluationError, match="There is no variable"):
+    with pytest.raises(EvaluationError, match="there is no variable"):
         bind(name)
 
 

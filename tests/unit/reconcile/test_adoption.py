@@ -136,9 +136,11 @@ def test_the_due_date_of_a_target_is_theirs_while_the_target_is_the_same():
     other = world.compare(goal(target=[target("8", dueDate="2026-05-01")]))
 
     assert actions(changes) == {"goal-1": "unchanged"}
+    assert change_of(changes, "goal-1").elements == ()
+    # nobody here knows whose date it is
     assert kinds(other, "goal-1") == {
         "Goal.target[0].detailQuantity": "ours",
-        "Goal.target[0].dueDate": "ours",
+        "Goal.target[0].dueDate": "conflict",
     }
 
 
@@ -177,6 +179,15 @@ def test_an_approval_meets_a_status_that_a_person_may_have_set_as_a_conflict():
     changes = world.compare(plan(status="active"), approve=True)
 
     assert kinds(changes, "plan-1") == {"CarePlan.status": "conflict"}
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_status_that_nobody_remembers_setting_is_not_ours_to_end(approve):
+    world = forgotten(goal(), goal_1={"lifecycleStatus": "active"})
+    changes = world.sync(goal(lifecycleStatus="active"), approve=approve)
+
+    assert change_of(changes, "goal-1").elements == ()
+    assert kinds(world.compare(), "goal-1") == {"Goal.lifecycleStatus": "conflict"}
 
 
 def test_an_approval_that_still_says_draft_does_not_demote():

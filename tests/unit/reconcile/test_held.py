@@ -9,14 +9,14 @@ from careplan_exchange.model.record import Resource
 from careplan_exchange.reconcile import held_in
 
 
-def resource(kind="Goal", id="1", identifiers=(("ours", IDENTITY_SYSTEM),), version="3", **elements):
+def resource(kind="Goal", number="1", identifiers=(("ours", IDENTITY_SYSTEM),), version="3", **elements):
     body = {
         "resourceType": kind,
-        "id": id,
+        "id": number,
         "identifier": [{"system": system, "value": value} for value, system in identifiers],
         **elements,
     }
-    return Resource(type=kind, id=id, version_id=version, last_updated=None, content=codec.encode(body))
+    return Resource(type=kind, id=number, version_id=version, last_updated=None, content=codec.encode(body))
 
 
 def test_a_resource_with_our_identifier_is_ours():
@@ -33,7 +33,6 @@ def test_every_type_that_we_author_is_looked_at(kind):
 
 def test_other_resources_are_not_ours():
     bare = Resource(type="Goal", id="1", version_id="1", last_updated=None, content=b'{"resourceType":"Goal"}')
-    empty = resource()
     empty = Resource(
         type="Goal",
         id="2",
@@ -56,9 +55,9 @@ def test_numbers_keep_their_digits():
 
 def test_only_the_identities_asked_for_are_returned():
     resources = [
-        resource(id="1", identifiers=(("a", IDENTITY_SYSTEM),)),
-        resource(id="2", identifiers=(("b", IDENTITY_SYSTEM),)),
-        resource("CarePlan", id="3", identifiers=(("a", IDENTITY_SYSTEM),)),
+        resource(number="1", identifiers=(("a", IDENTITY_SYSTEM),)),
+        resource(number="2", identifiers=(("b", IDENTITY_SYSTEM),)),
+        resource("CarePlan", number="3", identifiers=(("a", IDENTITY_SYSTEM),)),
     ]
 
     assert [one.id for one in held_in(resources, {"Goal": {"a"}})] == ["1"]
@@ -75,14 +74,14 @@ def test_a_resource_with_two_identifiers_of_ours_counts_once():
 
 def test_one_identity_on_two_resources_is_an_error_that_names_both():
     with pytest.raises(DuplicateError, match="Goal/1 and Goal/2") as caught:
-        held_in([resource(id="1"), resource(id="2")])
+        held_in([resource(number="1"), resource(number="2")])
 
     assert "delete" in caught.value.mend
     assert "ours" not in caught.value.detail.replace("of ours", "")
 
 
 def test_one_identity_on_two_types_and_one_resource_listed_twice_is_no_error():
-    assert len(held_in([resource(id="1"), resource("CarePlan", id="2")])) == 2
+    assert len(held_in([resource(number="1"), resource("CarePlan", number="2")])) == 2
     assert [one.version_id for one in held_in([resource(version="1"), resource(version="2")])] == ["2"]
 
 

@@ -81,14 +81,18 @@ def _with_defaults(body):
     return {"implicitly": "server", **body}
 
 
+def _has_our_narrative(body):
+    return body.get("text", {}).get("status") == "generated"
+
+
 SERVERS = {
     "as it is": lambda body: body,
     "without priority": _without("priority"),
-    "without narrative": _without("text"),
+    "without our narrative": lambda body: _without("text")(body) if _has_our_narrative(body) else body,
     "without item ids": _without_item_ids,
     "with defaults": _with_defaults,
     "backwards": lambda body: dict(reversed(body.items())),
-    "its own narrative": lambda body: {**body, **({"text": {"div": "server"}} if "text" in body else {})},
+    "its own narrative": lambda body: {**body, "text": {"div": "s"}} if _has_our_narrative(body) else body,
 }
 
 
@@ -122,7 +126,7 @@ class Clinic:
         elements = {key: body.get(key) for key in {*body, *self.world.bodies[identity]} - {"meta", "id"}}
         self.world.edit(identity, **elements)
 
-    def _edit(self, what, identity, body, token):
+    def _edit(self, what, identity, body, token):  # noqa: C901, PLR0912 - a list of edits, not a decision
         if what in ("description", "narrative"):
             name = {"narrative": "text"}.get(what, what)
             body[name] = {"text": token, "div": token}
@@ -131,7 +135,7 @@ class Clinic:
             body["title"] = token
             self.present[identity, "title"] = token
         elif what == "drop-priority" and body.pop("priority", None):
-            self.absent.add((identity, '"priority"'))
+            self._gone(identity, '"priority"')
         elif what == "target" and body.get("target"):
             item = body["target"][0]
             item["detailQuantity"] = {"value": 99, "unit": token}
@@ -140,7 +144,7 @@ class Clinic:
             item = body["target"].pop(0)
             body["target"] = body["target"] or None
             self.present.pop((identity, json.dumps(item["measure"])), None)
-            self.absent.add((identity, json.dumps(item["measure"]["coding"][0]["code"])))
+            self._gone(identity, json.dumps(item["measure"]["coding"][0]["code"]))
         elif what == "add-target":
             item = measured(token, 1)
             body["target"] = [item, *body.get("target", ())]
@@ -152,15 +156,15 @@ class Clinic:
             body["extension"] = [*body.get("extension", ()), {"url": "u", "valueString": token}]
             self.present[identity, token] = token
         elif what in ("goal-active", "goal-completed"):
-            body["lifecycleStatus"] = what.removeprefix("goal-")
-            self.present[identity, "lifecycleStatus"] = f'"{body["lifecycleStatus"]}"'
+            self._set(identity, body, "lifecycleStatus", what.removeprefix("goal-"))
         elif what == "plan-active":
-            body["status"] = "active"
-            self.present[identity, "status"] = '"active"'
+            self._set(identity, body, "status", "active")
         elif what in ("activity", "progress") and body.get("activity"):
             item = body["activity"][-1]
             name = json.dumps(item.get("id", token))
             if what == "activity":
+                before = item["detail"]["description"]
+                self.present = {key: value for key, value in self.present.items() if value != before}
                 item["detail"]["description"] = token
             else:
                 item["progress"] = [*item.get("progress", ()), {"text": token}]
@@ -169,6 +173,15 @@ class Clinic:
         elif what == "add-activity":
             body["activity"] = [{"detail": {"description": token}}, *body.get("activity", ())]
             self.present[identity, token] = token
+
+    def _set(self, identity, body, name, status):
+        if body[name] != status:  # what stands already is nobody's edit
+            body[name] = status
+            self.present[identity, name] = f'"{status}"'
+
+    def _gone(self, identity, what):
+        if identity in self.world.bases:  # otherwise nobody could know that it was ever there
+            self.absent.add((identity, what))
 
     def sync(self, proposed, how):
         if how != "sync":

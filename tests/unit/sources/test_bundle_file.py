@@ -114,6 +114,7 @@ async def test_the_searchsets_of_a_batch_response_are_opened():
         bundle(
             {"resource": searchset(patient()), "response": {"status": "200 OK"}},
             {"resource": searchset(goal(), outcome("information")), "response": {"status": "200 OK"}},
+            {"response": {"status": "204 No Content"}},
             kind="batch-response",
         )
     )
@@ -159,6 +160,7 @@ async def test_a_part_of_a_record_is_refused(part):
         bundle({"resource": {"id": "p1"}}),
         bundle({"resource": None}),
         bundle(patient(id="a b")),
+        bundle(patient(link={})),
         bundle(patient(), goal(id="../x")),
         bundle(patient(), {"resourceType": "Goal", "id": "g1", "subject": "Patient/p1"}),
     ],
@@ -243,7 +245,9 @@ async def test_an_identifier_of_nobody_or_of_several_is_an_error():
     with pytest.raises(PatientNotFoundError):
         await pull(bundle(patient(identifier=IDENTIFIED)), "|4711")
     with pytest.raises(PatientAmbiguousError):
-        await pull(bundle(patient(identifier=IDENTIFIED), patient(id="p2", identifier=IDENTIFIED)), "urn:mrn|4711")
+        await pull(
+            bundle(patient(identifier=IDENTIFIED), patient(id="p2", identifier=IDENTIFIED)), "urn:mrn|4711"
+        )
 
 
 async def test_a_source_can_be_asked_again():

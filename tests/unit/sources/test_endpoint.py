@@ -25,19 +25,29 @@ from tests.unit.fhir.wire import (
     statement,
 )
 
-PATIENT = {"resourceType": "Patient", "id": "p1", "meta": {"versionId": "3", "lastUpdated": "2026-01-01T00:00:00Z"}}
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "p1",
+    "meta": {"versionId": "3", "lastUpdated": "2026-01-01T00:00:00Z"},
+}
 
 
 def about(kind, number=1, subject="Patient/p1", **elements):
     element = "patient" if kind in {"AllergyIntolerance", "FamilyMemberHistory", "DetectedIssue"} else "subject"
     named = {} if subject is None else {element: {"reference": subject}}
-    return {"resourceType": kind, "id": f"{kind[:2].lower()}{number}", "meta": {"versionId": "1"}, **named, **elements}
+    return {
+        "resourceType": kind,
+        "id": f"{kind[:2].lower()}{number}",
+        "meta": {"versionId": "1"},
+        **named,
+        **elements,
+    }
 
 
 class Hospital:
     """A server with these resources, which answers one batch, or searches, by type."""
 
-    def __init__(self, *resources, types=tuple(sorted(TYPES)), whole=("batch",), version="4.0.1"):
+    def __init__(self, *resources, types=TYPES, whole=("batch",), version="4.0.1"):
         self.resources = resources
         self.statement = statement(*types, whole=whole, version=version)
         self.server = Server(self.answer)
@@ -47,7 +57,9 @@ class Hospital:
             return fhir(self.statement)
         if request.method == "POST":
             urls = [entry["request"]["url"] for entry in json.loads(request.content)["entry"]]
-            entries = [{"resource": self.found(url.partition("?")[0]), "response": {"status": "200 OK"}} for url in urls]
+            entries = [
+                {"resource": self.found(url.partition("?")[0]), "response": {"status": "200 OK"}} for url in urls
+            ]
             return fhir(batch_response(*entries))
         return fhir(self.found(request.url.path.rpartition("/")[2]))
 
@@ -100,7 +112,9 @@ async def test_an_r5_server_is_read_too():
     assert record.release == "R5"
 
 
-@pytest.mark.parametrize("patient_id", ["", " ", "a b", "Patient/p1", "../p1", "p1?x", "é", "x" * 65, "p1\n", "|", "urn:x|", "urn:x| "])
+@pytest.mark.parametrize(
+    "patient_id", ["", " ", "a b", "Patient/p1", "../p1", "p1?x", "é", "x" * 65, "p1\n", "|", "urn:x|", "urn:x| "]
+)
 async def test_what_is_no_id_is_refused_before_anything_is_asked(patient_id):
     hospital = Hospital(PATIENT)
     with pytest.raises(UsageError) as caught:
@@ -157,12 +171,28 @@ async def test_what_is_about_nobody_known_is_left_out_and_listed(subject, key):
     record = await Hospital(PATIENT, about("Goal", subject=subject)).pull()
     assert record.resources == ()
     (issue,) = record.issues
-    assert (issue.key, issue.source, issue.severity) == (f"source.subject.{key}", "Goal/go1/_history/1", "warning")
+    assert (issue.key, issue.source, issue.severity) == (
+        f"source.subject.{key}",
+        "Goal/go1/_history/1",
+        "warning",
+    )
 
 
-async def test_a_subject_that_is_no_reference_is_not_fhir():
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"resourceType": "Goal", "id": "g", "subject": "Patient/p1"},
+        {"resourceType": "Goal", "id": "g", "subject": {"reference": 1}},
+    ],
+)
+async def test_a_subject_that_is_no_reference_is_not_fhir(odd):
     with pytest.raises(NotFhirError):
-        await Hospital(PATIENT, {"resourceType": "Goal", "id": "g", "subject": "Patient/p1"}).pull()
+        await Hospital(PATIENT, odd).pull()
+
+
+async def test_a_patient_with_odd_links_is_not_fhir():
+    with pytest.raises(NotFhirError):
+        await Hospital({**PATIENT, "link": "Patient/p9"}).pull()
 
 
 async def test_a_type_that_the_server_does_not_have_is_an_issue_and_no_category():
@@ -176,7 +206,9 @@ async def test_a_type_that_the_server_does_not_have_is_an_issue_and_no_category(
     assert {issue.severity for issue in record.issues} == {"information"}
 
 
-@pytest.mark.parametrize("kind", ["Patient", "Condition", "Observation", "MedicationRequest", "AllergyIntolerance"])
+@pytest.mark.parametrize(
+    "kind", ["Patient", "Condition", "Observation", "MedicationRequest", "AllergyIntolerance"]
+)
 async def test_without_a_type_that_planning_needs_nothing_is_asked(kind):
     hospital = Hospital(PATIENT, types=TYPES - {kind})
     with pytest.raises(IncompleteRecordError, match=kind):
@@ -207,7 +239,8 @@ async def test_an_identifier_finds_the_patient_by_a_search_first():
 
 
 @pytest.mark.parametrize(
-    ("patients", "error"), [((), PatientNotFoundError), ((PATIENT, {**PATIENT, "id": "p2"}), PatientAmbiguousError)]
+    ("patients", "error"),
+    [((), PatientNotFoundError), ((PATIENT, {**PATIENT, "id": "p2"}), PatientAmbiguousError)],
 )
 async def test_an_identifier_of_nobody_or_of_several_is_an_error_that_does_not_repeat_it(patients, error):
     with pytest.raises(error) as caught:

@@ -200,3 +200,15 @@ async def test_a_waiting_limit_ends_the_waiting_session_too(postgres, url):
             with pytest.raises(StoreUnavailableError, match="within"):
                 await hold(0.2)
         await hold(10)
+
+
+async def test_a_reading_transaction_sees_one_state_throughout(postgres, url):
+    count = "SELECT count(*) FROM careplan_ledger"
+    address = address_of(url, password=postgres.password)
+    async with open_store(url, password=postgres.password) as store, opened(address, 1) as database:
+        async with database.read() as connection:
+            before = (await connection.exec_driver_sql(count)).scalar()
+            await store.ledger.append([ENTRY])
+            assert (await connection.exec_driver_sql(count)).scalar() == before == 0
+        async with database.read() as connection:
+            assert (await connection.exec_driver_sql(count)).scalar() == 1

@@ -1,6 +1,8 @@
+from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +44,23 @@ def test_a_goal_shows_its_reason_its_evidence_and_its_citation():
         "HbA1c below 7 %Target: 4548-4 at most 7.0 %For the patient: Your sugar over three months"
         "Why: HbA1c 8.1 % (2026-01-02) is above 7 %.Read from: Observation/o1Source: Guideline 2025 <3> (A)"
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (None, None, "Target: 4548-4For"),
+        ("6.5", None, "Target: 4548-4 at least 6.5 %For"),
+        ("6.50", "7", "Target: 4548-4 6.50 to 7 %For"),
+        ("7", "7", "Target: 4548-4 7 %For"),
+    ],
+)
+def test_a_target_is_shown_with_its_bounds_and_their_digits(low, high, shown):
+    proposal = a_proposal()
+    bounds = {"low": low and Decimal(low), "high": high and Decimal(high)}
+    aim = msgspec.structs.replace(proposal.goals[0].targets[0], **bounds)
+    goal = msgspec.structs.replace(proposal.goals[0], targets=(aim,))
+    assert shown in sections(msgspec.structs.replace(proposal, goals=(goal,)))["Goals"][0]
 
 
 def test_what_is_withheld_says_what_and_why():

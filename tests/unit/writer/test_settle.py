@@ -143,6 +143,24 @@ async def test_an_edit_on_a_server_that_drops_an_element_is_not_taken_for_our_up
     assert (await writer.settle(intent)).outcome == "absent"
 
 
+async def test_an_update_of_a_resource_that_was_never_ours_is_told_by_its_content_alone(server, writer):
+    (goal,) = await writer.write(an_intent(creates()[:1]), ())
+    update = an_update(goal, description={"text": "ours"})
+    intent = an_intent([type(update)(**{**as_dict(update), "base": None})])
+    await lost(server, writer, intent, "request")
+    server.edit(f"Goal/{goal.id}", description={"text": "a clinician's"})
+    assert (await writer.settle(intent)).outcome == "absent"
+
+
+async def test_an_update_of_an_identity_that_moved_to_another_resource_is_absent(server, writer):
+    (goal,) = await writer.write(an_intent(creates()[:1]), ())
+    intent = an_intent([an_update(goal, description={"text": "ours"})])
+    await lost(server, writer, intent, "request")
+    server.delete(f"Goal/{goal.id}")
+    server.put(creates()[0].body)
+    assert (await writer.settle(intent)).outcome == "absent"
+
+
 async def test_an_update_that_changes_nothing_stands_already(server, writer):
     (goal,) = await writer.write(an_intent(creates()[:1]), ())
     settled = await writer.settle(an_intent([an_update(goal)]))

@@ -166,6 +166,14 @@ async def test_without_a_body_our_own_version_is_read_even_where_somebody_edited
     assert (after.version_id, after.stored["description"]) == ("2", {"text": "ours"})
 
 
+async def test_a_version_that_the_server_claims_and_does_not_have_leaves_the_outcome_unknown(server, writer):
+    server.sends_bodies = False
+    goal, *_ = await written_plan(writer)
+    server.after_write = server.versions[f"Goal/{goal.id}"].pop
+    with pytest.raises(OutcomeUnknownError, match="has no version 2"):
+        await writer.write(an_intent([an_update(goal, description={"text": "ours"})]), ())
+
+
 async def test_without_body_and_version_the_current_one_is_taken(server, writer):
     server.sends_bodies = server.sends_versions = False
     goal, *_ = await written_plan(writer)

@@ -1,0 +1,199 @@
+"""Transaction and batch (http://hl7.org/fhir/R4/http.html#transaction)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from .calls import Answer, Call, known_id, known_type
+from .interactions import answer, condition, create, delete, update
+from .outcomes import Json, RefusalError, outcome_of, refusal
+from .state import Sandbox
+from .store import Version
+
+_ORDER = ("DELETE", "POST", "PUT", "GET")
+_REQUEST = frozenset({"method", "url", "ifMatch", "ifNoneExist", "ifNoneMatch"})
+
+
+def carry_out(sandbox: Sandbox, call: Call) -> Answer:
+    """A Bundle that was posted to the base URL."""
+    bundle = call.body or {}
+    if bundle.get("resourceType") != "Bundle":
+        raise refusal(400, "invalid", "Only a Bundle is posted to the base URL.", expression="resourceType")
+    kind = bundle.get("type")
+    if kind == "batch":
+        return Answer(status=200, body=_response("batch", [_alone(sandbox, one) for one in _calls(call, bundle)]))
+    if kind == "transaction":
+        return Answer(status=200, body=_transaction(sandbox, call, bundle))
+    raise refusal(400, "invalid", "The Bundle is neither a transaction nor a batch.", expression="Bundle.type")
+
+
+def _response(kind: str, entries: list[Json]) -> Json:
+    done: Json = {"resourceType": "Bundle", "type": f"{kind}-response"}
+    return {**done, "entry": entries} if entries else done
+
+
+def _calls(call: Call, bundle: Json) -> list[Call]:
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise refusal(400, "structure", "The entries are not a list.", expression="Bundle.entry")
+    return [_call(call, entry, f"Bundle.entry[{index}]") for index, entry in enumerate(entries)]
+
+
+def _call(call: Call, entry: Any, where: str) -> Call:
+    request = entry.get("request") if isinstance(entry, dict) else None
+    if not isinstance(request, dict) or not all(isinstance(value, str) for value in request.values()):
+        raise refusal(400, "required", "An entry has no request.", expression=where)
+    unknown = sorted(set(request) - _REQUEST)
+    if unknown or request.get("method") not in _ORDER or "url" not in request:
+        raise refusal(400, "not-supported", "An entry asks for what is not supported.", expression=f"{where}.request")
+    body = entry.get("resource")
+    if (body is not None) != (request["method"] in {"POST", "PUT"}) or not isinstance(body, dict | None):
+        raise refusal(400, "structure", "POST and PUT have a resource, others none.", expression=where)
+    path, _, query = request["url"].removeprefix(f"{call.base_url}/").partition("?")
+    if query and request["method"] != "GET":
+        raise refusal(400, "not-supported", "A conditional update or delete is not supported.", expression=where)
+    return Call(
+        method=request["method"],
+        path=path,
+        query=query,
+        base_url=call.base_url,
+        body=body,
+        if_match=request.get("ifMatch"),
+        if_none_match=request.get("ifNoneMatch"),
+        if_none_exist=request.get("ifNoneExist"),
+        # By default a Bundle is answered without the resources, as most servers do.
+        wish=call.wish or "minimal",
+        lenient=call.lenient,
+    )
+
+
+def _alone(sandbox: Sandbox, call: Call) -> Json:
+    """One entry of a batch: its failure is its own."""
+    try:
+        fault = sandbox.faults.take({"status"}, call.method, call.url)
+        if fault is not None:
+            raise refusal(fault.status, "transient", "A fault was asked for.")
+        return _entry(answer(sandbox, call), call)
+    except RefusalError as problem:
+        response = {"status": _status(problem.status), "outcome": outcome_of(problem.problems)}
+        return {"response": response}
+
+
+def _status(code: int) -> str:
+    return f"{code} {HTTPStatus(code).phrase}"
+
+
+def _entry(done: Answer, call: Call) -> Json:
+    response: Json = {"status": _status(done.status)}
+    if done.stored is not None:
+        response |= {"etag": done.etag, "lastModified": done.stored.updated}
+    if (location := done.location(call.base_url)) is not None:
+        response["location"] = location
+    content = done.content
+    if isinstance(content, dict) and content.get("resourceType") == "OperationOutcome":
+        return {"response": {**response, "outcome": content}}
+    return {"response": response, **({"resource": content} if content is not None else {})}
+
+
+def _transaction(sandbox: Sandbox, call: Call, bundle: Json) -> Json:
+    """All entries or none, deletes first, then creates, updates, reads; the answers in the order of the entries."""
+    calls = _calls(call, bundle)
+    done: dict[int, Answer] = {}
+    with sandbox.store.writing():
+        existing = _conditions(sandbox, calls)
+        ids = {
+            index: existing[index].id if index in existing else sandbox.new_id()
+            for index, one in enumerate(calls)
+            if one.method == "POST"
+        }
+        places = _places(bundle, calls, ids)
+        _require_apart(calls, ids, existing)
+        for method in _ORDER:
+            if method == "GET":
+                # Whatever is read in a transaction is read after its writes, and those stand by then.
+                sandbox.require_targets(_written(done, existing), call.base_url)
+            for index, one in enumerate(calls):
+                if one.method == method:
+                    done[index] = _step(sandbox, one, index, existing, ids, places)
+    return _response("transaction", [_entry(done[index], one) for index, one in enumerate(calls)])
+
+
+def _conditions(sandbox: Sandbox, calls: list[Call]) -> dict[int, Version]:
+    """What the conditional creates find, all asked before anything is written."""
+    found: dict[int, Version] = {}
+    asked: set[tuple[str, str]] = set()
+    for index, one in enumerate(calls):
+        if one.method != "POST" or one.if_none_exist is None:
+            continue
+        try:
+            key = (one.path, one.if_none_exist)
+            if key in asked:
+                raise refusal(400, "duplicate", "Two entries create under the same condition.")
+            asked.add(key)
+            held = condition(sandbox, one, known_type(one.path))
+        except RefusalError as problem:
+            raise problem.at(f"Bundle.entry[{index}]") from None
+        if held is not None:
+            found[index] = held
+    return found
+
+
+def _places(bundle: Json, calls: list[Call], ids: Mapping[int, str]) -> dict[str, str]:
+    """`Type/id` behind each full URL."""
+    places: dict[str, str] = {}
+    for index, (entry, one) in enumerate(zip(bundle.get("entry", ()), calls, strict=True)):
+        full_url = entry.get("fullUrl")
+        if full_url is None or one.method not in {"POST", "PUT"}:
+            continue
+        if full_url in places:
+            raise refusal(400, "duplicate", "Two entries have one fullUrl.", expression=f"Bundle.entry[{index}]")
+        places[full_url] = f"{one.path}/{ids[index]}" if one.method == "POST" else one.path
+    return places
+
+
+def _require_apart(calls: list[Call], ids: Mapping[int, str], existing: Mapping[int, Version]) -> None:
+    """No resource is written by two entries."""
+    written: set[str] = set()
+    for index, one in enumerate(calls):
+        if one.method == "GET" or index in existing:
+            continue
+        reference = f"{one.path}/{ids[index]}" if one.method == "POST" else one.path
+        if reference in written:
+            raise refusal(
+                400, "duplicate", "Two entries write one resource.", expression=f"Bundle.entry[{index}]"
+            )
+        written.add(reference)
+
+
+def _written(done: Mapping[int, Answer], existing: Mapping[int, Version]) -> list[Version]:
+    return [one.stored for index, one in done.items() if one.stored is not None and index not in existing]
+
+
+def _step(
+    sandbox: Sandbox,
+    call: Call,
+    index: int,
+    existing: Mapping[int, Version],
+    ids: Mapping[int, str],
+    places: Mapping[str, str],
+) -> Answer:
+    try:
+        if index in existing:
+            return Answer(status=200, stored=existing[index], located=True, shown=call.wish == "representation")
+        match call.method, call.segments:
+            case "POST", (kind,):
+                return create(
+                    sandbox, call, known_type(kind), places=places, resource_id=ids[index], checked=False
+                )
+            case "PUT", (kind, resource_id):
+                kind, resource_id = known_type(kind), known_id(resource_id)
+                return update(sandbox, call, kind, resource_id, places=places, checked=False)
+            case "DELETE", (kind, resource_id):
+                return delete(sandbox, call, known_type(kind), known_id(resource_id), checked=False)
+            case "GET", _:
+                return answer(sandbox, msgspec.structs.replace(call))
+        raise refusal(405, "not-supported", "There is no such interaction in a transaction.")
+    except RefusalError as problem:
+        raise problem.at(f"Bundle.entry[{index}]") from None

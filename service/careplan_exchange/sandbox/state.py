@@ -1,0 +1,130 @@
+"""The running sandbox: its resources, its faults, its clock. And the one way in which a version comes to be."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from careplan_exchange.model.codec import decode, encode
+from careplan_exchange.model.record import FhirRelease
+
+from .faults import Faults
+from .outcomes import Json, RefusalError, refusal
+from .pages import Pages
+from .references import contained_ids, local, references, rewritten
+from .rules import judge
+from .store import Store, Version
+from .values import terms
+
+
+class Sandbox:
+    """What the interactions work on. `clock` and `ids` give the time and new ids."""
+
+    def __init__(
+        self,
+        *,
+        release: FhirRelease,
+        database: Path | None,
+        faults: Faults,
+        clock: Callable[[], datetime],
+        ids: Callable[[], str],
+    ) -> None:
+        self.release: FhirRelease = release
+        self.store = Store(database, release)
+        self.faults = faults
+        self.pages = Pages()
+        self.new_id = ids
+        self.clock = clock
+
+    def close(self) -> None:
+        self.store.close()
+
+    def save(
+        self,
+        body: Json,
+        resource_id: str,
+        method: str,
+        base_url: str,
+        places: Mapping[str, str] = {},  # noqa: B006 - a Mapping is never changed
+    ) -> Version:
+        """A new version of a resource, valid or refused (400, 422). `places` are the full URLs of the same Bundle.
+        Its references are checked by `require_targets`, once all is written."""
+        self._require_valid(body, places)
+        resource_type = body["resourceType"]
+        last = self.store.current(resource_type, resource_id)
+        number = last.number + 1 if last else 1
+        updated = instant(self.clock())
+        meta = {**body.get("meta", {}), "versionId": str(number), "lastUpdated": updated}
+        rest = {name: value for name, value in body.items() if name not in {"resourceType", "id", "meta"}}
+        stored: Json = {
+            "resourceType": resource_type,
+            "id": resource_id,
+            "meta": meta,
+            **rewritten(rest, places, base_url),
+        }
+        version = Version(0, resource_type, resource_id, number, updated, method, encode(stored))
+        targets = {
+            f"{found.type}/{found.id}"
+            for _, literal in references(stored, resource_type)
+            if (found := local(literal, base_url)) is not None
+        }
+        self.store.put(version, terms(stored, base_url), targets)
+        return version
+
+    def bury(self, last: Version) -> Version:
+        """A deletion as the newest version."""
+        version = Version(0, last.type, last.id, last.number + 1, instant(self.clock()), "DELETE", None)
+        self.store.put(version, {}, ())
+        return version
+
+    def require_targets(self, written: Iterable[Version], base_url: str) -> None:
+        """Every reference of what was written leads somewhere on this server, and nothing that stays refers to what
+        was deleted. Raises RefusalError: 422, 409."""
+        for version in written:
+            if version.body is None:
+                self._require_unreferenced(version)
+            else:
+                self._require_referents(decode(version.body), base_url)
+
+    def _require_unreferenced(self, version: Version) -> None:
+        count = len(self.store.referrers(version.reference))
+        if count:
+            raise refusal(409, "conflict", f"{count} resource(s) refer to this {version.type}; it stays.")
+
+    def _require_referents(self, body: Json, base_url: str) -> None:
+        inside = contained_ids(body)
+        for path, literal in references(body, body["resourceType"]):
+            if literal in inside or literal == "#":
+                continue
+            target = local(literal, base_url)
+            if target is None:
+                raise refusal(
+                    422,
+                    "not-found",
+                    "A reference is neither to this server nor to an entry of the same transaction.",
+                    expression=path,
+                )
+            found = self.store.current(target.type, target.id)
+            if found is not None and target.version is not None and found.body is not None:
+                number = int(target.version) if target.version.isdecimal() else 0
+                found = self.store.version(target.type, target.id, number)
+            if found is None or found.body is None:
+                raise refusal(
+                    422, "not-found", f"A reference leads to a {target.type} that is not here.", expression=path
+                )
+
+    def _require_valid(self, body: Json, places: Mapping[str, str]) -> None:
+        inside = {f"#{one.get('id')}": one.get("resourceType") for one in body.get("contained", ())}
+
+        def type_behind(reference: str) -> str | None:
+            return places[reference].split("/")[0] if reference in places else inside.get(reference)
+
+        verdict = judge(body, self.release, type_behind)
+        if verdict.syntax:
+            raise RefusalError(400, verdict.syntax)
+        if verdict.business:
+            raise RefusalError(422, verdict.business)
+
+
+def instant(moment: datetime) -> str:
+    """A FHIR instant in UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
