@@ -245,6 +245,8 @@ class Services:
                 row["outcome"] = entry.data.get("outcome", "failed")
                 row["resources"] = len(entry.data.get("resources", ()))
                 row["issues"] = len(entry.data.get("issues", ()))
+            if entry.event == logs.EXCHANGE_SETTLED and (cut_off := rows.get(entry.data["of"])) is not None:
+                cut_off["outcome"] = f"settled: {entry.data['state']}"
         return list(rows.values())[-limit:]
 
     def export_ledger(self) -> AsyncIterator[bytes]:

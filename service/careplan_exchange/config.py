@@ -171,15 +171,22 @@ def endpoint_named(settings: Settings, name: str) -> Endpoint:
         return settings.endpoints[name]
     if name.startswith(("http://", "https://")):
         try:
-            return Endpoint(url=TypeAdapter(AnyHttpUrl).validate_python(name))
+            url = TypeAdapter(AnyHttpUrl).validate_python(name)
         except ValidationError:
             raise SettingsError(
                 "The endpoint's URL is not a valid URL.", mend="Give it as https://host[:port]/path."
             ) from None
+        return _configured_for(settings, url) or Endpoint(url=url)
     raise SettingsError(
         f"There is no endpoint named '{name}'.{_nearest(name, settings.endpoints)}",
         mend="Give a URL (https://…), or add [endpoints.NAME] to careplan.toml.",
     )
+
+
+def _configured_for(settings: Settings, url: AnyHttpUrl) -> Endpoint | None:
+    """The configured endpoint at this URL: by name or by URL it is the same server, with the same identity."""
+    wanted = str(url).rstrip("/")
+    return next((one for one in settings.endpoints.values() if str(one.url).rstrip("/") == wanted), None)
 
 
 def secret(what: str, env: str | None, file: Path | None) -> str:

@@ -95,7 +95,21 @@ class HttpWorld:
                     },
                 }
             ),
-            "allergy": self._new({"resourceType": "AllergyIntolerance", "patient": subject}),
+            "allergy": self._new(
+                {
+                    "resourceType": "AllergyIntolerance",
+                    "patient": subject,
+                    "clinicalStatus": {
+                        "coding": [
+                            {
+                                "system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical",
+                                "code": "active",
+                            }
+                        ]
+                    },
+                }
+            ),
+            "version": "1",
         }
 
     def close(self) -> None:

@@ -41,12 +41,18 @@ def a_context(**changes):
 
 
 def a_proposal(
-    *, patient="Patient/p1", hba1c="Observation/o1", diabetes="Condition/c1", allergy="AllergyIntolerance/a1"
+    *,
+    patient="Patient/p1",
+    hba1c="Observation/o1",
+    diabetes="Condition/c1",
+    allergy="AllergyIntolerance/a1",
+    version=None,
 ):
-    value = Evidence(reference=hba1c, version_id="3", date="2026-01-02")
+    """`version` is that of all evidence, for servers that hold the references to it to account."""
+    value = Evidence(reference=hba1c, version_id=version or "3", date="2026-01-02")
     problem = Evidence(reference=diabetes, version_id="1")
     person = Evidence(reference=patient, version_id="1")
-    reaction = Evidence(reference=allergy, version_id="2")
+    reaction = Evidence(reference=allergy, version_id=version or "2")
     why = Reason(
         text="HbA1c 8.1 % (2026-01-02) is above 7 %.",
         rule="%hba1c > 7",

@@ -12,7 +12,8 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Option(help="Where the page and the ledger stay (default: a new folder).", metavar="DIR")
+        Path | None,
+        typer.Option(help="Where the page and the ledger stay (default: a new folder).", metavar="DIR"),
     ] = None,
 ) -> None:
     """Sync synthetic patients on the embedded sandbox server, break things on purpose, and show what is left."""

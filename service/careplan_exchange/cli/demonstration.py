@@ -1,9 +1,7 @@
-"""What `careplan demo` does, step by step. Every step asserts what it claims: a claim that fails ends the demo."""
+"""What `careplan demo` does, step by step. Every step checks what it claims: a claim that fails ends the demo."""
 
 import asyncio
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -12,9 +10,10 @@ from typing import Any
 
 import httpx
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from careplan_exchange import bootstrap, config, logs
-from careplan_exchange.errors import CareplanError
+from careplan_exchange.errors import CareplanError, UsageError
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.proposal import Proposal
@@ -27,6 +26,14 @@ from . import show
 TODAY = "2026-11-24"
 """The synthetic records were made for this day; on another their laboratory values would be out of date."""
 
+_SETTINGS = """\
+[endpoints.sandbox]
+url = "{url}"
+identity = "demo"
+
+[store]
+url = "sqlite:///{database}"
+"""
 _SHOWN = "02-older-adult-si-units"
 _KILLED = "04-kidney-disease"
 
@@ -43,30 +50,28 @@ def run_demo(folder: Path | None) -> None:
     place = folder or Path(tempfile.mkdtemp(prefix="careplan-demo-"))
     place.mkdir(parents=True, exist_ok=True)
     database = place / "careplan.db"
-    for old in place.glob("careplan.db*"):
-        old.unlink() if old.is_file() else None
+    if database.exists():
+        raise UsageError(f"{place} holds an earlier demo.", mend="Name another --folder, or none.")
     logs.configure("ERROR")
     with serve_in_background(PATIENTS) as sandbox:
         show.out.print(f"[bold]The sandbox[/] answers at {sandbox.url}, with synthetic patients.\n")
-        settings = config.Settings(
-            endpoints={"sandbox": config.Endpoint.model_validate({"url": sandbox.url, "identity": "demo"})},
-            store=config.Store(url=f"sqlite:///{database}"),
-        )
-        asyncio.run(_steps(settings, sandbox, place, database))
+        settings_file = place / "careplan.toml"
+        show.write_file(settings_file, _SETTINGS.format(url=sandbox.url, database=database.resolve()).encode())
+        asyncio.run(_steps(settings_file, sandbox, place))
 
 
-async def _steps(settings: config.Settings, sandbox: Sandbox, place: Path, database: Path) -> None:
-    async with bootstrap.services(settings) as services, httpx.AsyncClient(timeout=30) as http:
+async def _steps(settings_file: Path, sandbox: Sandbox, place: Path) -> None:
+    async with bootstrap.services(config.load(settings_file)) as services, httpx.AsyncClient(timeout=30) as http:
         demo = _Demo(services, sandbox, http)
         patients = await demo.patients()
         killed = patients[_KILLED]
         receipts = await demo.sync_all({name: one for name, one in patients.items() if name != _KILLED})
-        show.out.print(_table_of(receipts, patients))
+        show.out.print(_table_of(receipts))
         await demo.edit_as_a_clinician(patients[_SHOWN])
-        await demo.kill_between_commit_and_answer(killed, database)
+        await demo.kill_between_commit_and_answer(killed, settings_file)
         verdict = await services.ledger.verify()
-        show.out.print("\n[bold]The ledger.[/]")
-        show.print_exchanges(await services.finished_exchanges(50))
+        show.out.print("\n[bold]The ledger[/], its last exchanges:")
+        show.print_exchanges(await services.finished_exchanges(5))
         show.print_verdict(verdict)
         _claim(verdict.problem is None, "the ledger's hash chain holds")
         receipt, proposal = receipts[_SHOWN], await services.proposal("sandbox", patients[_SHOWN], TODAY)
@@ -86,7 +91,9 @@ class _Demo:
         """The ids of the synthetic patients, by the name of their file."""
         found = await self.get("Patient?_count=100")
         return dict(
-            sorted((entry["resource"]["identifier"][0]["value"], entry["resource"]["id"]) for entry in found["entry"])
+            sorted(
+                (entry["resource"]["identifier"][0]["value"], entry["resource"]["id"]) for entry in found["entry"]
+            )
         )
 
     async def sync(self, patient: str) -> Receipt:
@@ -111,7 +118,9 @@ class _Demo:
         return receipts
 
     async def edit_as_a_clinician(self, patient: str) -> None:
-        show.out.print("\n[bold]A clinician edits.[/] Activates one plan, renames it, adds a note and an activity.")
+        show.out.print(
+            "\n[bold]A clinician edits.[/] Activates one plan, renames it, adds a note and an activity."
+        )
         plan = await self.plan_of(patient)
         edited = {
             **plan,
@@ -135,22 +144,65 @@ class _Demo:
             _claim(after[element] == edited[element], f"the clinician's {element} is still there")
         show.out.print(f"Synced again: [blue]{receipt.outcome}[/], and every edit is still there.")
 
-    async def kill_between_commit_and_answer(self, patient: str, database: Path) -> None:
+    async def kill_between_commit_and_answer(self, patient: str, settings_file: Path) -> None:
         show.out.print("\n[bold]A sync is killed[/] after the server has committed and before it has answered.")
         self.sandbox.arm(Fault(kind="late_answer", method="POST", path="^$", times=1, seconds=20, skip=1))
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [
-                *(sys.executable, "-m", "careplan_exchange", "--store", f"sqlite:///{database}"),
-                *("sync", "--endpoint", self.sandbox.url, "--patient", patient, "--today", TODAY),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "careplan_exchange", "--config", str(settings_file)),
+            *("sync", "--endpoint", "sandbox", "--patient", patient, "--today", TODAY),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
             env={key: value for key, value in os.environ.items() if not key.startswith("CAREPLAN_")},
         )
         deadline = time.monotonic() + 20
         while not await self.plans_of(patient):
-            _claim(process.poll() is None and time.monotonic() < deadline, "the server commits the write")
+            _claim(process.returncode is None and time.monotonic() < deadline, "the server commits the write")
             await asyncio.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        await process.wait()
         self.sandbox.calm()
+        receipt = await self.sync(patient)
+        plans, goals = await self.plans_of(patient), await self.get(f"Goal?patient=Patient/{patient}&_count=200")
+        identities = [goal["resource"]["identifier"][0]["value"] for goal in goals["entry"]]
+        _claim(len(plans) == 1, "one plan stands after the kill")
+        _claim(len(identities) == len(set(identities)), "one of each goal stands after the kill")
+        show.out.print(
+            f"Run again: [blue]{receipt.outcome}[/]. One plan, {len(identities)} goals, none of them twice."
+        )
+
+    async def plan_of(self, patient: str) -> dict[str, Any]:
+        plans = await self.plans_of(patient)
+        _claim(len(plans) == 1, "the patient has one plan")
+        return plans[0]
+
+    async def plans_of(self, patient: str) -> list[dict[str, Any]]:
+        found = await self.get(f"CarePlan?patient=Patient/{patient}")
+        return [entry["resource"] for entry in found.get("entry", ())]
+
+    async def get(self, path: str) -> dict[str, Any]:
+        answer = await self.http.get(f"{self.sandbox.url}/{path}", headers={"Cache-Control": "no-cache"})
+        _claim(answer.status_code == 200, "the sandbox answers")
+        body: dict[str, Any] = decode(answer.content)
+        return body
+
+
+def _table_of(receipts: dict[str, Receipt]) -> Table:
+    table = Table(title="What each sync came to", title_justify="left", title_style="bold")
+    for column in ("patient", "outcome", "CarePlan", "Goals", "DetectedIssues", "issues"):
+        table.add_column(column)
+    for name, receipt in receipts.items():
+        kinds = [resource.reference.split("/")[0] for resource in receipt.resources]
+        counts = [str(kinds.count(kind)) for kind in ("CarePlan", "Goal", "DetectedIssue")]
+        table.add_row(name, receipt.outcome, *counts, str(len(receipt.issues)))
+    return table
+
+
+def _leave_page(place: Path, proposal: Proposal, receipt: Receipt, server: str) -> Path:
+    page = (place / "plan.html").resolve()
+    show.write_file(page, plan_page(proposal, receipt=receipt, server=server).encode())
+    return page
+
+
+def _claim(holds: bool, claim: str) -> None:
+    if not holds:
+        raise DemoError(f"Not so: {claim}.", mend="Report this; the folder of the demo has the ledger.")

@@ -129,7 +129,7 @@ def print_issues(issues: Sequence[Issue]) -> None:
 def print_receipt(receipt: Receipt) -> None:
     style = _OUTCOME_STYLE[receipt.outcome]
     out.print(f"[bold {style}]{receipt.outcome}[/]  exchange {receipt.exchange}")
-    table = _table(None, "resource", "versionId", "action")
+    table = _table(None, "resource", "versionId", "action", lines=False)
     for resource in receipt.resources:
         table.add_row(escape(resource.reference), resource.version_id or "", resource.action)
     if receipt.resources:
@@ -167,7 +167,7 @@ def print_diff(pending: Pending) -> None:
 
 
 def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
-    table = _table("Exchanges", "exchange", "when", "patient", "outcome", "resources", "issues")
+    table = _table("Exchanges", "exchange", "when", "patient", "outcome", "resources", "issues", lines=False)
     for row in rows:
         style = _OUTCOME_STYLE.get(row["outcome"], "")
         table.add_row(
@@ -182,7 +182,7 @@ def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_links(links: Sequence[Link]) -> None:
-    table = _table(None, "seq", "when", "event", "data")
+    table = _table(None, "seq", "when", "event", "data", lines=False)
     for link in links:
         data = encode(link.entry.data).decode()
         table.add_row(str(link.seq), link.entry.at[:19], link.entry.event, escape(data))
@@ -225,8 +225,8 @@ def write_file(path: Path, data: bytes) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", mend="Name another place.") from None
 
 
-def _table(title: str | None, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", show_lines=title is not None)
+def _table(title: str | None, *columns: str, lines: bool = True) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", show_lines=lines)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

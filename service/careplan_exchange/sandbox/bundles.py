@@ -9,23 +9,23 @@ import msgspec
 from .calls import Answer, Call, known_id, known_type
 from .interactions import answer, condition, create, delete, update
 from .outcomes import Json, RefusalError, outcome_of, refusal
-from .state import Sandbox
+from .state import Server
 from .store import Version
 
 _ORDER = ("DELETE", "POST", "PUT", "GET")
 _REQUEST = frozenset({"method", "url", "ifMatch", "ifNoneExist", "ifNoneMatch"})
 
 
-def carry_out(sandbox: Sandbox, call: Call) -> Answer:
+def carry_out(server: Server, call: Call) -> Answer:
     """A Bundle that was posted to the base URL."""
     bundle = call.body or {}
     if bundle.get("resourceType") != "Bundle":
         raise refusal(400, "invalid", "Only a Bundle is posted to the base URL.", expression="resourceType")
     kind = bundle.get("type")
     if kind == "batch":
-        return Answer(status=200, body=_response("batch", [_alone(sandbox, one) for one in _calls(call, bundle)]))
+        return Answer(status=200, body=_response("batch", [_alone(server, one) for one in _calls(call, bundle)]))
     if kind == "transaction":
-        return Answer(status=200, body=_transaction(sandbox, call, bundle))
+        return Answer(status=200, body=_transaction(server, call, bundle))
     raise refusal(400, "invalid", "The Bundle is neither a transaction nor a batch.", expression="Bundle.type")
 
 
@@ -47,7 +47,9 @@ def _call(call: Call, entry: Any, where: str) -> Call:
         raise refusal(400, "required", "An entry has no request.", expression=where)
     unknown = sorted(set(request) - _REQUEST)
     if unknown or request.get("method") not in _ORDER or "url" not in request:
-        raise refusal(400, "not-supported", "An entry asks for what is not supported.", expression=f"{where}.request")
+        raise refusal(
+            400, "not-supported", "An entry asks for what is not supported.", expression=f"{where}.request"
+        )
     body = entry.get("resource")
     if (body is not None) != (request["method"] in {"POST", "PUT"}) or not isinstance(body, dict | None):
         raise refusal(400, "structure", "POST and PUT have a resource, others none.", expression=where)
@@ -69,13 +71,13 @@ def _call(call: Call, entry: Any, where: str) -> Call:
     )
 
 
-def _alone(sandbox: Sandbox, call: Call) -> Json:
+def _alone(server: Server, call: Call) -> Json:
     """One entry of a batch: its failure is its own."""
     try:
-        fault = sandbox.faults.take({"status"}, call.method, call.url)
+        fault = server.faults.take({"status"}, call.method, call.url)
         if fault is not None:
             raise refusal(fault.status, "transient", "A fault was asked for.")
-        return _entry(answer(sandbox, call), call)
+        return _entry(answer(server, call), call)
     except RefusalError as problem:
         response = {"status": _status(problem.status), "outcome": outcome_of(problem.problems)}
         return {"response": response}
@@ -97,30 +99,44 @@ def _entry(done: Answer, call: Call) -> Json:
     return {"response": response, **({"resource": content} if content is not None else {})}
 
 
-def _transaction(sandbox: Sandbox, call: Call, bundle: Json) -> Json:
-    """All entries or none, deletes first, then creates, updates, reads; the answers in the order of the entries."""
+class _Plan(msgspec.Struct, frozen=True):
+    """What is settled before anything is written: by entry, the resource that its condition found and the id
+    that it gets; by full URL, the `Type/id` behind it."""
+
+    existing: Mapping[int, Version]
+    ids: Mapping[int, str]
+    places: Mapping[str, str]
+
+
+def _transaction(server: Server, call: Call, bundle: Json) -> Json:
+    """All entries or none: deletes, creates, updates, reads; answered in the order in which they came."""
     calls = _calls(call, bundle)
     done: dict[int, Answer] = {}
-    with sandbox.store.writing():
-        existing = _conditions(sandbox, calls)
-        ids = {
-            index: existing[index].id if index in existing else sandbox.new_id()
-            for index, one in enumerate(calls)
-            if one.method == "POST"
-        }
-        places = _places(bundle, calls, ids)
-        _require_apart(calls, ids, existing)
+    with server.store.writing():
+        plan = _plan(server, bundle, calls)
         for method in _ORDER:
             if method == "GET":
                 # Whatever is read in a transaction is read after its writes, and those stand by then.
-                sandbox.require_targets(_written(done, existing), call.base_url)
+                written = [one.stored for index, one in done.items() if one.stored and index not in plan.existing]
+                server.require_targets(written, call.base_url)
             for index, one in enumerate(calls):
                 if one.method == method:
-                    done[index] = _step(sandbox, one, index, existing, ids, places)
+                    done[index] = _step(server, one, index, plan)
     return _response("transaction", [_entry(done[index], one) for index, one in enumerate(calls)])
 
 
-def _conditions(sandbox: Sandbox, calls: list[Call]) -> dict[int, Version]:
+def _plan(server: Server, bundle: Json, calls: list[Call]) -> _Plan:
+    existing = _conditions(server, calls)
+    ids = {
+        index: existing[index].id if index in existing else server.new_id()
+        for index, one in enumerate(calls)
+        if one.method == "POST"
+    }
+    _require_apart(calls, ids, existing)
+    return _Plan(existing, ids, _places(bundle, calls, ids))
+
+
+def _conditions(server: Server, calls: list[Call]) -> dict[int, Version]:
     """What the conditional creates find, all asked before anything is written."""
     found: dict[int, Version] = {}
     asked: set[tuple[str, str]] = set()
@@ -132,7 +148,7 @@ def _conditions(sandbox: Sandbox, calls: list[Call]) -> dict[int, Version]:
             if key in asked:
                 raise refusal(400, "duplicate", "Two entries create under the same condition.")
             asked.add(key)
-            held = condition(sandbox, one, known_type(one.path))
+            held = condition(server, one, known_type(one.path))
         except RefusalError as problem:
             raise problem.at(f"Bundle.entry[{index}]") from None
         if held is not None:
@@ -167,33 +183,23 @@ def _require_apart(calls: list[Call], ids: Mapping[int, str], existing: Mapping[
         written.add(reference)
 
 
-def _written(done: Mapping[int, Answer], existing: Mapping[int, Version]) -> list[Version]:
-    return [one.stored for index, one in done.items() if one.stored is not None and index not in existing]
-
-
-def _step(
-    sandbox: Sandbox,
-    call: Call,
-    index: int,
-    existing: Mapping[int, Version],
-    ids: Mapping[int, str],
-    places: Mapping[str, str],
-) -> Answer:
+def _step(server: Server, call: Call, index: int, plan: _Plan) -> Answer:
     try:
-        if index in existing:
-            return Answer(status=200, stored=existing[index], located=True, shown=call.wish == "representation")
+        if index in plan.existing:
+            shown = call.wish == "representation"
+            return Answer(status=200, stored=plan.existing[index], located=True, shown=shown)
         match call.method, call.segments:
             case "POST", (kind,):
-                return create(
-                    sandbox, call, known_type(kind), places=places, resource_id=ids[index], checked=False
-                )
+                known_type(kind)
+                new_id = plan.ids[index]
+                return create(server, call, kind, places=plan.places, resource_id=new_id, checked=False)
             case "PUT", (kind, resource_id):
-                kind, resource_id = known_type(kind), known_id(resource_id)
-                return update(sandbox, call, kind, resource_id, places=places, checked=False)
+                known_type(kind)
+                return update(server, call, kind, known_id(resource_id), places=plan.places, checked=False)
             case "DELETE", (kind, resource_id):
-                return delete(sandbox, call, known_type(kind), known_id(resource_id), checked=False)
+                return delete(server, call, known_type(kind), known_id(resource_id), checked=False)
             case "GET", _:
-                return answer(sandbox, msgspec.structs.replace(call))
+                return answer(server, call)
         raise refusal(405, "not-supported", "There is no such interaction in a transaction.")
     except RefusalError as problem:
         raise problem.at(f"Bundle.entry[{index}]") from None

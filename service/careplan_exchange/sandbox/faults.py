@@ -16,27 +16,38 @@ Kind = Literal[
     "reset_before_commit",
     "reset_after_commit",
     "reset_in_answer",
+    "late_answer",
     "cut_body",
     "missing_next",
     "expired_page",
     "stale_search",
 ]
-"""latency: answers `seconds` later. status: answers `status` (with `retry_after`) and does nothing; inside a batch it
-strikes single entries too. html, empty, huge: answers 200 with a page of HTML, no body, or `size` bytes. reset_…: the
-connection is dropped before anything is done, after all is done, or in the middle of the answer. cut_body: the JSON
-ends half-way, though the HTTP answer is whole. missing_next: a page has lost its `next` link. expired_page: a further
-page is 410. stale_search: the answer is from before the last write."""
+"""What happens to a request.
+
+- `latency`: it is carried out and answered `seconds` later.
+- `late_answer`: it is carried out at once, and answered `seconds` later.
+- `status`: it is answered with `status` (and `retry_after`) and not carried out; in a batch it strikes
+entries too. - `html`, `empty`, `huge`: it is answered 200 with a page of HTML, nothing, or `size` bytes, and
+not carried out. - `reset_before_commit`, `reset_after_commit`: the connection is dropped instead of it, or
+instead of its answer. - `reset_in_answer`: the connection is dropped in the middle of its answer. -
+`cut_body`: the JSON of its answer ends half-way, though the HTTP answer is whole. - `missing_next`: a page
+has lost its `next` link. - `expired_page`: a further page of a search is 410. - `stale_search`: a search
+answers from before the last write."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One fault. `method` None: any. `path` is a regular expression that is searched for in `path?query` below the
-    base URL (`Observation?patient=…`; the empty text for a Bundle). `retry_after` in seconds from now, sent as such
-    or as an HTTP-date. `size` None: without an end."""
+    """One fault: the first `skip` requests that match pass, the next `times` meet it.
+
+    `method` None: any. `path` is a regular expression, searched for in `path?query` below the base URL:
+    `^Observation` or `^$`, a posted Bundle. `retry_after` is in seconds from now, sent as such or as an
+    HTTP-date. `size` None: without an end.
+    """
 
     kind: Kind
     times: Positive = 1
+    skip: Annotated[int, msgspec.Meta(ge=0)] = 0
     method: Literal["GET", "POST", "PUT", "DELETE"] | None = None
     path: str = ""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 1.0
@@ -73,10 +84,14 @@ class Faults:
         """The first armed fault of these kinds that matches, used up once; None where there is none."""
         with self._lock:
             for index, fault in enumerate(self._armed):
-                if fault.kind in kinds and fault.matches(method, path):
-                    if fault.times == 1:
-                        del self._armed[index]
-                    else:
-                        self._armed[index] = msgspec.structs.replace(fault, times=fault.times - 1)
-                    return fault
+                if fault.kind not in kinds or not fault.matches(method, path):
+                    continue
+                if fault.skip:
+                    self._armed[index] = msgspec.structs.replace(fault, skip=fault.skip - 1)
+                    continue
+                if fault.times == 1:
+                    del self._armed[index]
+                else:
+                    self._armed[index] = msgspec.structs.replace(fault, times=fault.times - 1)
+                return fault
         return None

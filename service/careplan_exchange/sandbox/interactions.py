@@ -9,39 +9,39 @@ from .calls import Answer, Call, known_id, known_type, version_in
 from .outcomes import Json, Problem, outcome_of, refusal
 from .pages import Result, bundle, has_next
 from .search import DEFAULT_PAGE, LARGEST_PAGE, found, parse
-from .state import Sandbox
+from .state import Server
 from .statement import capability_statement
 from .store import Version
 
 
-def answer(sandbox: Sandbox, call: Call) -> Answer:
+def answer(server: Server, call: Call) -> Answer:  # noqa: C901, PLR0911 - a table of routes, one line a route
     """Carries out one interaction that is not a Bundle."""
     match call.method, call.segments:
         case "GET", ("metadata",):
-            return Answer(status=200, body=capability_statement(sandbox.release, call.base_url))
+            return Answer(status=200, body=capability_statement(server.release, call.base_url))
         case "GET", () if dict(call.pairs).get("_getpages"):
-            return _further_page(sandbox, call)
+            return _further_page(server, call)
         case "GET", (kind,):
-            return _search(sandbox, call, known_type(kind))
+            return _search(server, call, known_type(kind))
         case "GET", (kind, resource_id):
-            return _read(sandbox, call, known_type(kind), known_id(resource_id))
+            return _read(server, call, known_type(kind), known_id(resource_id))
         case "GET", (kind, resource_id, "_history"):
-            return _history(sandbox, call, known_type(kind), known_id(resource_id))
+            return _history(server, call, known_type(kind), known_id(resource_id))
         case "GET", (kind, resource_id, "_history", number):
-            return _vread(sandbox, known_type(kind), known_id(resource_id), number)
+            return _vread(server, known_type(kind), known_id(resource_id), number)
         case "POST", (kind, "_search"):
-            return _search(sandbox, call, known_type(kind))
+            return _search(server, call, known_type(kind))
         case "POST", (kind,):
-            return create(sandbox, call, known_type(kind))
+            return create(server, call, known_type(kind))
         case "PUT", (kind, resource_id):
-            return update(sandbox, call, known_type(kind), known_id(resource_id))
+            return update(server, call, known_type(kind), known_id(resource_id))
         case "DELETE", (kind, resource_id):
-            return delete(sandbox, call, known_type(kind), known_id(resource_id))
+            return delete(server, call, known_type(kind), known_id(resource_id))
     raise refusal(405, "not-supported", "There is no such interaction here.")
 
 
-def _read(sandbox: Sandbox, call: Call, kind: str, resource_id: str) -> Answer:
-    held = sandbox.store.current(kind, resource_id)
+def _read(server: Server, call: Call, kind: str, resource_id: str) -> Answer:
+    held = server.store.current(kind, resource_id)
     if held is None:
         raise refusal(404, "not-found", f"There is no such {kind}.")
     if held.body is None:
@@ -51,8 +51,8 @@ def _read(sandbox: Sandbox, call: Call, kind: str, resource_id: str) -> Answer:
     return Answer(status=200, stored=held, shown=True)
 
 
-def _vread(sandbox: Sandbox, kind: str, resource_id: str, number: str) -> Answer:
-    held = sandbox.store.version(kind, resource_id, int(number)) if number.isdecimal() else None
+def _vread(server: Server, kind: str, resource_id: str, number: str) -> Answer:
+    held = server.store.version(kind, resource_id, int(number)) if number.isdecimal() else None
     if held is None:
         raise refusal(404, "not-found", f"There is no such version of this {kind}.")
     if held.body is None:
@@ -60,8 +60,8 @@ def _vread(sandbox: Sandbox, kind: str, resource_id: str, number: str) -> Answer
     return Answer(status=200, stored=held, shown=True)
 
 
-def _history(sandbox: Sandbox, call: Call, kind: str, resource_id: str) -> Answer:
-    versions = sandbox.store.history(kind, resource_id)
+def _history(server: Server, call: Call, kind: str, resource_id: str) -> Answer:
+    versions = server.store.history(kind, resource_id)
     if not versions:
         raise refusal(404, "not-found", f"There is no such {kind}.")
     count = DEFAULT_PAGE
@@ -70,106 +70,111 @@ def _history(sandbox: Sandbox, call: Call, kind: str, resource_id: str) -> Answe
             raise refusal(400, "not-supported", "A history takes _count, a number above 0, and nothing else.")
         count = min(int(value), LARGEST_PAGE)
     result = Result("history", tuple(versions), count, f"{call.base_url}/{call.url}")
-    return Answer(status=200, body=_first_page(sandbox, call, result))
+    return Answer(status=200, body=_first_page(server, call, result))
 
 
-def _search(sandbox: Sandbox, call: Call, kind: str) -> Answer:
+def _search(server: Server, call: Call, kind: str) -> Answer:
     search = parse(kind, call.pairs, call.base_url, lenient=call.lenient)
-    stale = sandbox.faults.take({"stale_search"}, "GET", call.url) is not None
-    matches = found(sandbox.store, search, call.base_url, stale=stale)
+    stale = server.faults.take({"stale_search"}, "GET", call.url) is not None
+    matches = found(server.store, search, call.base_url, stale=stale)
     self_url = f"{call.base_url}/{call.url}"
     if search.only_count:
         links = [{"relation": "self", "url": self_url}]
         return Answer(status=200, body=bundle("searchset", (), total=len(matches), links=links))
     result = Result("searchset", tuple(matches), search.count, self_url, search.ignored)
-    return Answer(status=200, body=_first_page(sandbox, call, result))
+    return Answer(status=200, body=_first_page(server, call, result))
 
 
-def _first_page(sandbox: Sandbox, call: Call, result: Result) -> Json:
-    lose = has_next(result, 0) and sandbox.faults.take({"missing_next"}, "GET", call.url) is not None
-    return sandbox.pages.first(result, call.base_url, lose_next=lose)
+def _first_page(server: Server, call: Call, result: Result) -> Json:
+    lose = has_next(result, 0) and server.faults.take({"missing_next"}, "GET", call.url) is not None
+    return server.pages.first(result, call.base_url, lose_next=lose)
 
 
-def _further_page(sandbox: Sandbox, call: Call) -> Answer:
+def _further_page(server: Server, call: Call) -> Answer:
     asked = dict(call.pairs)
-    if sandbox.faults.take({"expired_page"}, "GET", call.url) is not None:
+    if server.faults.take({"expired_page"}, "GET", call.url) is not None:
         raise refusal(410, "not-found", "This page has expired; begin the search again.")
-    lose = sandbox.faults.take({"missing_next"}, "GET", call.url) is not None
-    page = sandbox.pages.further(asked["_getpages"], asked.get("_offset", ""), call.base_url, lose_next=lose)
+    lose = server.faults.take({"missing_next"}, "GET", call.url) is not None
+    page = server.pages.further(asked["_getpages"], asked.get("_offset", ""), call.base_url, lose_next=lose)
     return Answer(status=200, body=page)
 
 
 def create(
-    sandbox: Sandbox,
+    server: Server,
     call: Call,
     kind: str,
     *,
-    places: Mapping[str, str] = {},  # noqa: B006 - a Mapping is never changed
+    places: Mapping[str, str] = {},
     resource_id: str | None = None,
     checked: bool = True,
 ) -> Answer:
-    """Creates, unless the condition finds one. Within a Bundle `resource_id` is given, the condition was asked before,
-    and references are checked at the end (`checked` False)."""
+    """Creates, unless the condition finds one. Within a Bundle `resource_id` is given, the condition was
+    asked before, and references are checked at the end (`checked` False)."""
     body = _body_of(call, kind)
-    with sandbox.store.writing():
+    with server.store.writing():
         if call.if_none_exist is not None and resource_id is None:
-            held = condition(sandbox, call, kind)
+            held = condition(server, call, kind)
             if held is not None:
                 return _written(call, 200, held)
-        version = sandbox.save(body, resource_id or sandbox.new_id(), "POST", call.base_url, places)
+        version = server.save(body, resource_id or server.new_id(), "POST", call.base_url, places)
         if checked:
-            sandbox.require_targets([version], call.base_url)
+            server.require_targets([version], call.base_url)
     return _written(call, 201, version)
 
 
-def condition(sandbox: Sandbox, call: Call, kind: str) -> Version | None:
-    """What `If-None-Exist` finds. Raises RefusalError: 412 where it is more than one, 400 where it asks nothing."""
+def condition(server: Server, call: Call, kind: str) -> Version | None:
+    """What `If-None-Exist` finds. Raises RefusalError: 412 where it is more than one, 400 where it asks
+    nothing."""
     asked = Call(method="GET", path=kind, query=(call.if_none_exist or "").lstrip("?"), base_url=call.base_url)
     search = parse(kind, asked.pairs, call.base_url, lenient=False)
     if not search.clauses:
         raise refusal(400, "required", "If-None-Exist has no criteria.")
-    matches = found(sandbox.store, search, call.base_url)
+    matches = found(server.store, search, call.base_url)
     if len(matches) > 1:
-        raise refusal(412, "multiple-matches", f"The condition of the create finds {len(matches)} {kind} resources.")
+        raise refusal(
+            412, "multiple-matches", f"The condition of the create finds {len(matches)} {kind} resources."
+        )
     return matches[0] if matches else None
 
 
 def update(
-    sandbox: Sandbox,
+    server: Server,
     call: Call,
     kind: str,
     resource_id: str,
     *,
-    places: Mapping[str, str] = {},  # noqa: B006 - a Mapping is never changed
+    places: Mapping[str, str] = {},
     checked: bool = True,
 ) -> Answer:
     """A new version of a resource that is or was there; the server alone gives ids."""
     body = _body_of(call, kind)
     if body.get("id") != resource_id:
         raise refusal(400, "value", "The id in the body is not the one in the URL.", expression=f"{kind}.id")
-    with sandbox.store.writing():
-        held = sandbox.store.current(kind, resource_id)
+    with server.store.writing():
+        held = server.store.current(kind, resource_id)
         _require_version(call, held, kind)
         if held is None:
             if resource_id.isdecimal():
                 raise refusal(400, "business-rule", "A client cannot create a resource with a numeric id.")
-            raise refusal(405, "not-supported", "An update does not create here: POST it, the server gives the id.")
-        version = sandbox.save(body, resource_id, "PUT", call.base_url, places)
+            raise refusal(
+                405, "not-supported", "An update does not create here: POST it, the server gives the id."
+            )
+        version = server.save(body, resource_id, "PUT", call.base_url, places)
         if checked:
-            sandbox.require_targets([version], call.base_url)
+            server.require_targets([version], call.base_url)
     return _written(call, 201 if held.body is None else 200, version)
 
 
-def delete(sandbox: Sandbox, call: Call, kind: str, resource_id: str, *, checked: bool = True) -> Answer:
+def delete(server: Server, call: Call, kind: str, resource_id: str, *, checked: bool = True) -> Answer:
     """Deletes, also what is not there; refused while something refers to it."""
-    with sandbox.store.writing():
-        held = sandbox.store.current(kind, resource_id)
+    with server.store.writing():
+        held = server.store.current(kind, resource_id)
         _require_version(call, held, kind)
         if held is None or held.body is None:
             return Answer(status=204, stored=held)
-        version = sandbox.bury(held)
+        version = server.bury(held)
         if checked:
-            sandbox.require_targets([version], call.base_url)
+            server.require_targets([version], call.base_url)
     return Answer(status=204, stored=version)
 
 

@@ -9,8 +9,8 @@ Json = dict[str, Any]
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One issue: `code` of http://hl7.org/fhir/R4/valueset-issue-type.html, what is wrong, and the FHIRPath of the
-    element where there is one. `detail` names elements and codes, never a patient's values."""
+    """One issue: `code` of http://hl7.org/fhir/R4/valueset-issue-type.html, what is wrong, and the FHIRPath
+    of the element where there is one. `detail` names elements and codes, never a patient's values."""
 
     code: str
     detail: str
@@ -21,7 +21,9 @@ class Problem(msgspec.Struct, frozen=True):
 class RefusalError(Exception):
     """The request is answered with this status and an OperationOutcome; nothing of it is kept."""
 
-    def __init__(self, status: int, problems: Sequence[Problem], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, problems: Sequence[Problem], headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(f"{status}: {problems[0].detail}")
         self.status = status
         self.problems = tuple(problems)
@@ -30,7 +32,9 @@ class RefusalError(Exception):
     def at(self, path: str) -> "RefusalError":
         """The same refusal, each problem placed below `path` (an entry of a Bundle)."""
         placed = [
-            msgspec.structs.replace(problem, expression=f"{path}.{problem.expression}" if problem.expression else path)
+            msgspec.structs.replace(
+                problem, expression=f"{path}.{problem.expression}" if problem.expression else path
+            )
             for problem in self.problems
         ]
         return RefusalError(self.status, placed, self.headers)

@@ -1,8 +1,8 @@
 """The resource types and search parameters of the sandbox, as data.
 
-A row is `name: kind path|path…`; a path is element names from the resource on, `x[x]` stands for a choice element in
-any type. `@Patient` after a reference path keeps references to that type only, and lets the bare id name one.
-R4 and R5 names stand side by side (http://hl7.org/fhir/R4/searchparameter-registry.html,
+A row is `name: kind path|path…`; a path is element names from the resource on, `x[x]` stands for a choice
+element in any type. `@Patient` after a reference path keeps references to that type only, and lets the bare
+id name one. R4 and R5 names stand side by side (http://hl7.org/fhir/R4/searchparameter-registry.html,
 http://hl7.org/fhir/R5/searchparameter-registry.html): an element that a release does not have is never there.
 """
 
@@ -193,7 +193,15 @@ for _type in (
     "Specimen", "Task",
 ):  # fmt: skip
     _BY_TYPE[_type] = _SUBJECT
-for _type in ("Group", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole", "Questionnaire"):
+for _type in (
+    "Group",
+    "Location",
+    "Medication",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "Questionnaire",
+):
     _BY_TYPE[_type] = _NAMED
 
 TYPES = tuple(sorted(_BY_TYPE))

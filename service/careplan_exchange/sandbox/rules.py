@@ -1,15 +1,16 @@
-"""Is this a valid resource? Structure by fhir.resources; what it lets through is checked here, by data in `rules/`.
+"""Is this a valid resource? Structure by fhir.resources; what it lets through is checked here, by data in
+`rules/`.
 
-Checked besides: JSON types (`"true"` is no boolean), empty values, required bindings, the types a reference may point
-to, invariants, the narrative. Problems name elements, never values.
+Checked besides: JSON types (`"true"` is no boolean), empty values, required bindings, the types a reference
+may point to, invariants, the narrative. Problems name elements, never values.
 """
 
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
-from xml.etree import ElementTree
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,7 +23,9 @@ from .references import local
 
 _FOLDER = Path(__file__).parent / "rules"
 _XHTML = "{http://www.w3.org/1999/xhtml}"
-_ACTIVE = frozenset({"script", "head", "body", "form", "base", "link", "frame", "iframe", "object", "input", "style"})
+_ACTIVE = frozenset(
+    {"script", "head", "body", "form", "base", "link", "frame", "iframe", "object", "input", "style"}
+)
 """Elements that a narrative must not have (http://hl7.org/fhir/R4/narrative.html#xhtml)."""
 
 
@@ -33,16 +36,17 @@ def _rules(release: FhirRelease) -> Mapping[str, Mapping[str, Any]]:
 
 
 class Verdict(NamedTuple):
-    """`syntax`: what makes it no FHIR resource of this release (structure, JSON types, codes). `business`: what is
-    FHIR and still not right (reference targets, invariants, narrative); not looked for where the syntax is wrong."""
+    """`syntax`: what makes it no FHIR resource of this release (structure, JSON types, codes). `business`:
+    what is FHIR and still not right (reference targets, invariants, narrative); not looked for where the
+    syntax is wrong."""
 
     syntax: list[Problem]
     business: list[Problem]
 
 
 def judge(body: Json, release: FhirRelease, type_behind: Callable[[str], str | None]) -> Verdict:
-    """Judges a resource of one of the sandbox's types. `type_behind` gives the resource type behind a reference that
-    is no `Type/id`: a `urn:uuid:` of the same Bundle, `#id` of a contained resource."""
+    """Judges a resource of one of the sandbox's types. `type_behind` gives the resource type behind a
+    reference that is no `Type/id`: a `urn:uuid:` of the same Bundle, `#id` of a contained resource."""
     name = body["resourceType"]
     rules = _rules(release)
     try:
@@ -97,8 +101,8 @@ def _elements(model: BaseModel) -> Iterator[tuple[str, Any]]:
 
 
 def _path_below(model: BaseModel, path: str) -> str:
-    """A data type's rules stand under its own name, a nested element's under the path to it. fhir.resources names a
-    nested element's class by its path: `CarePlan.activity.detail` is a CarePlanActivityDetail."""
+    """A data type's rules stand under its own name, a nested element's under the path to it. fhir.resources
+    names a nested element's class by its path: `CarePlan.activity.detail` is a CarePlanActivityDetail."""
     name = type(model).__name__
     nested = "".join(part[0].upper() + part[1:] for part in path.split("."))
     return path if name == nested else name
@@ -190,15 +194,17 @@ def _at(node: Any, path: list[str]) -> Iterator[Any]:
 def _narrative(body: Json, name: str) -> Iterator[Problem]:
     div = body.get("text", {}).get("div")
     if div is not None and not _is_safe_xhtml(div):
-        yield Problem("invariant", "txt-1: a narrative is one XHTML div without active content.", f"{name}.text.div")
+        yield Problem(
+            "invariant", "txt-1: a narrative is one XHTML div without active content.", f"{name}.text.div"
+        )
 
 
 def _is_safe_xhtml(div: str) -> bool:
     if "<!" in div:  # no comment or CDATA is needed, and no entity is ever defined
         return False
     try:
-        root = ElementTree.fromstring(div)  # noqa: S314 - without a DOCTYPE there are no entities to blow up
-    except ElementTree.ParseError:
+        root = ET.fromstring(div)  # noqa: S314 - without a DOCTYPE there are no entities to blow up
+    except ET.ParseError:
         return False
     return root.tag == f"{_XHTML}div" and all(
         element.tag.startswith(_XHTML)

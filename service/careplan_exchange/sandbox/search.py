@@ -16,7 +16,7 @@ from .values import Span, keys, span_of, spans, texts, token_key
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 1000
 
-_PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(\d.*)")
+_PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb)?(\d.*)")
 _COMPARE: dict[str, Callable[[Span, Span], bool]] = {
     "eq": lambda own, asked: asked.low <= own.low and own.high <= asked.high,
     "ne": lambda own, asked: not (asked.low <= own.low and own.high <= asked.high),
@@ -62,7 +62,8 @@ class Search(msgspec.Struct, frozen=True):
 
 
 def parse(resource_type: str, pairs: Sequence[tuple[str, str]], base_url: str, *, lenient: bool) -> Search:
-    """Raises RefusalError (400) for a parameter or value that is not understood; `lenient` passes over parameters."""
+    """Raises RefusalError (400) for a parameter or value that is not understood; `lenient` passes over
+    parameters."""
     clauses: list[Clause] = []
     ignored: list[Problem] = []
     shape = dict.fromkeys(RESULT, "")
@@ -146,11 +147,10 @@ def _value(parameter: Parameter, text: str, base_url: str) -> str:
 
 def _asked(name: str, text: str) -> tuple[Callable[[Span, Span], bool], Span]:
     match = _PREFIX.fullmatch(text)
+    prefix, date = (match[1] or "eq", match[2]) if match else ("", "")
     try:
-        if match is None or match[1] == "ap":
-            raise ValueError
-        return _COMPARE[match[1] or "eq"], span_of(match[2])
-    except ValueError:
+        return _COMPARE[prefix], span_of(date)
+    except (KeyError, ValueError):
         raise refusal(400, "invalid", f"A value of {name} is no date with a prefix that is known here.") from None
 
 

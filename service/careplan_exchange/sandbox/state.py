@@ -16,7 +16,7 @@ from .store import Store, Version
 from .values import terms
 
 
-class Sandbox:
+class Server:
     """What the interactions work on. `clock` and `ids` give the time and new ids."""
 
     def __init__(
@@ -44,10 +44,10 @@ class Sandbox:
         resource_id: str,
         method: str,
         base_url: str,
-        places: Mapping[str, str] = {},  # noqa: B006 - a Mapping is never changed
+        places: Mapping[str, str] = {},
     ) -> Version:
-        """A new version of a resource, valid or refused (400, 422). `places` are the full URLs of the same Bundle.
-        Its references are checked by `require_targets`, once all is written."""
+        """A new version of a resource, valid or refused (400, 422). `places` are the full URLs of the same
+        Bundle. Its references are checked by `require_targets`, once all is written."""
         self._require_valid(body, places)
         resource_type = body["resourceType"]
         last = self.store.current(resource_type, resource_id)
@@ -77,8 +77,8 @@ class Sandbox:
         return version
 
     def require_targets(self, written: Iterable[Version], base_url: str) -> None:
-        """Every reference of what was written leads somewhere on this server, and nothing that stays refers to what
-        was deleted. Raises RefusalError: 422, 409."""
+        """Every reference of what was written leads somewhere on this server, and nothing that stays refers
+        to what was deleted. Raises RefusalError: 422, 409."""
         for version in written:
             if version.body is None:
                 self._require_unreferenced(version)

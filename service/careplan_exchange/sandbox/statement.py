@@ -8,6 +8,10 @@ from .parameters import TYPES, parameters
 FHIR_VERSION: dict[FhirRelease, str] = {"R4": "4.0.1", "R5": "5.0.0"}
 _RESOURCE = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
 _DATE = "2026-01-01"
+_DOCUMENTATION = (
+    "Unknown search parameters are refused unless the client prefers lenient handling. References are checked "
+    "on write and lead to this server. What is referred to cannot be deleted."
+)
 
 
 def capability_statement(release: FhirRelease, base_url: str) -> Json:
@@ -24,10 +28,7 @@ def capability_statement(release: FhirRelease, base_url: str) -> Json:
         "rest": [
             {
                 "mode": "server",
-                "documentation": (
-                    "Unknown search parameters are refused unless the client prefers lenient handling. References are "
-                    "checked on write and lead to this server. A resource that is referred to cannot be deleted."
-                ),
+                "documentation": _DOCUMENTATION,
                 "resource": [_resource(name) for name in TYPES],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }

@@ -62,7 +62,8 @@ class Store:
     """The versions. Writes happen inside `writing()` only, all of its block or nothing."""
 
     def __init__(self, path: Path | None, release: FhirRelease) -> None:
-        """`path` None: in memory. Raises StoreVersionError for another schema or release, StoreUnavailableError."""
+        """`path` None: in memory. Raises StoreVersionError for another schema or release,
+        StoreUnavailableError."""
         self._lock = threading.RLock()
         self._depth = 0
         self._where = str(path) if path is not None else ":memory:"
@@ -81,10 +82,10 @@ class Store:
         self._db.execute("PRAGMA synchronous = FULL")
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found == 0:
-            self._db.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} INSERT INTO setting VALUES ('release', '{release}');"
-                f"PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-            )
+            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
+            self._db.execute("INSERT INTO setting VALUES ('release', ?)", (release,))
+            self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+            self._db.execute("COMMIT")
             return
         if found != _SCHEMA_VERSION:
             raise StoreVersionError(
@@ -131,8 +132,8 @@ class Store:
         terms: Mapping[str, Iterable[str]],
         links: Iterable[str],
     ) -> None:
-        """Adds a version as the current one (its `seq` is given by the store), with what it is found by and what it
-        refers to. Only inside `writing()`."""
+        """Adds a version as the current one (its `seq` is given by the store), with what it is found by and
+        what it refers to. Only inside `writing()`."""
         where = (version.type, version.id)
         cursor = self._db.execute(
             "INSERT INTO version (type, id, number, updated, method, body) VALUES (?, ?, ?, ?, ?, ?)",
@@ -164,7 +165,8 @@ class Store:
         values: list[Any] = [resource_type]
         for condition in conditions:
             marks = ", ".join("?" * len(condition.values))
-            clause += f" AND c.id IN (SELECT id FROM term WHERE type = ? AND name = ? AND value IN ({marks}))"
+            terms = f"SELECT id FROM term WHERE type = ? AND name = ? AND value IN ({marks})"  # noqa: S608 - only marks
+            clause += f" AND c.id IN ({terms})"
             values += [resource_type, condition.name, *condition.values]
         return self._all(f"{clause} ORDER BY v.seq", values)
 
@@ -179,7 +181,9 @@ class Store:
     def referrers(self, reference: str) -> list[str]:
         """`Type/id` of the current resources that refer to it, itself left out."""
         with self._lock:
-            rows = self._db.execute("SELECT DISTINCT type, id FROM link WHERE target = ?", (reference,)).fetchall()
+            rows = self._db.execute(
+                "SELECT DISTINCT type, id FROM link WHERE target = ?", (reference,)
+            ).fetchall()
         return sorted(name for kind, one in rows if (name := f"{kind}/{one}") != reference)
 
     def _last_seq(self) -> int:

@@ -66,10 +66,10 @@ def _keys(parameter: Parameter, node: Any, base_url: str) -> Iterator[str]:
             yield node
     elif parameter.kind == "reference":
         reference = node.get("reference") if isinstance(node, dict) else None
-        if isinstance(reference, str) and (target := local(reference, base_url)) is not None:
-            if parameter.target in {None, target.type}:
-                yield f"{target.type}/{target.id}"
-                yield target.id
+        target = local(reference, base_url) if isinstance(reference, str) else None
+        if target is not None and parameter.target in {None, target.type}:
+            yield f"{target.type}/{target.id}"
+            yield target.id
     else:
         yield from _token_keys(node)
 
@@ -94,7 +94,8 @@ def _token(system: str | None, code: Any) -> Iterator[str]:
 
 
 def token_key(system: str | None, code: str | None) -> str:
-    """How a token is asked for: `system|code`, `system|` (code None), `|code` (system empty), `code` (system None)."""
+    """How a token is asked for: `system|code`, `system|` (no code), `|code` (empty system), `code` (no
+    system)."""
     if system is None:
         return code or ""
     return f"{system}{_BAR}{code or ''}"
@@ -119,7 +120,8 @@ def _leaves(node: Any) -> Iterator[str]:
 
 
 def spans(parameter: Parameter, body: Json) -> Iterator[Span]:
-    """The stretches of time of a date parameter: a date or time with its precision, a Period, a Timing's events."""
+    """The stretches of time of a date parameter: a date or time with its precision, a Period, a Timing's
+    events."""
     for node in nodes(parameter, body):
         if isinstance(node, str):
             yield span_of(node)
@@ -141,7 +143,8 @@ def span_of(text: str) -> Span:
         digits = len(text.partition(".")[2].rstrip("Z").split("+")[0].split("-")[0])
         return Span(low, low + timedelta(microseconds=max(1, 10 ** (6 - min(digits, 6)))))
     parts = [int(part) for part in text.split("-")]
-    low = datetime(parts[0], *(parts[1:] + [1, 1])[:2], tzinfo=UTC)
+    year, month, day = (*parts, 1, 1)[:3]
+    low = datetime(year, month, day, tzinfo=UTC)
     if len(parts) == 1:
         return Span(low, low.replace(year=low.year + 1))
     if len(parts) == 2:

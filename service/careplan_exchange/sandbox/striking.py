@@ -1,0 +1,134 @@
+"""How faults strike: a layer around the application that answers in its stead, spoils its answer, or hangs up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from itertools import repeat
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from careplan_exchange.model.codec import encode
+
+from .connections import hang_up
+from .faults import Fault, Faults, Kind
+from .outcomes import Problem, outcome_of
+
+_INSTEAD: tuple[Kind, ...] = ("status", "html", "empty", "huge", "reset_before_commit")
+_AFTERWARDS: tuple[Kind, ...] = ("late_answer", "reset_after_commit", "reset_in_answer", "cut_body")
+_HTML = b"<!doctype html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
+_CHUNK = b" " * 65_536
+
+
+class FaultMiddleware:
+    """Around every request but those to the control route and those of no FHIR path."""
+
+    def __init__(self, app: ASGIApp, *, faults: Faults, base: str, control: str | None) -> None:
+        self._app = app
+        self._faults = faults
+        self._base = base
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        url = self._url(scope)
+        if url is None:
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        if fault := self._faults.take({"latency"}, method, url):
+            await asyncio.sleep(fault.seconds)
+        if fault := self._faults.take(_INSTEAD, method, url):
+            await _instead(fault, scope, receive, send)
+        elif fault := self._faults.take(_AFTERWARDS, method, url):
+            await self._afterwards(fault, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _url(self, scope: Scope) -> str | None:
+        """`path?query` below the base URL, None for what no fault can strike."""
+        if scope["type"] != "http" or not scope["path"].startswith(self._base):
+            return None
+        path = scope["path"].removeprefix(self._base).strip("/")
+        query = scope["query_string"].decode()
+        if path == self._control:
+            return None
+        return f"{path}?{query}" if query else path
+
+    async def _afterwards(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, keep)
+        if fault.kind == "reset_after_commit":
+            await hang_up(scope, receive)
+            return
+        if fault.kind == "late_answer":
+            if not await _gone_within(fault.seconds, receive):
+                for message in messages:
+                    await send(message)
+            return
+        start, body = messages[0], b"".join(message.get("body", b"") for message in messages[1:])
+        half = body[: len(body) // 2]
+        if fault.kind == "cut_body":
+            length = str(len(half)).encode()
+            headers = [(name, length if name == b"content-length" else value) for name, value in start["headers"]]
+            await send({**start, "headers": headers})
+            await send({"type": "http.response.body", "body": half})
+            return
+        await send(start)
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        await hang_up(scope, receive)
+
+
+async def _gone_within(seconds: float, receive: Receive) -> bool:
+    """Whether the client hangs up before the time is over. The request's body has been read by now."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _instead(fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+    if fault.kind == "reset_before_commit":
+        await hang_up(scope, receive)
+        return
+    response: Response
+    if fault.kind == "status":
+        body = encode(outcome_of([Problem("transient", "A fault was asked for.")]))
+        headers = {"Retry-After": _retry_after(fault)} if fault.retry_after is not None else {}
+        response = Response(body, fault.status, headers, "application/fhir+json")
+    elif fault.kind == "html":
+        response = Response(_HTML, media_type="text/html")
+    elif fault.kind == "empty":
+        response = Response(media_type="application/fhir+json")
+    else:
+        headers = {"Content-Length": str(fault.size)} if fault.size is not None else {}
+        response = StreamingResponse(_blanks(fault.size), headers=headers, media_type="application/fhir+json")
+    await response(scope, receive, send)
+
+
+def _retry_after(fault: Fault) -> str:
+    seconds = fault.retry_after or 0
+    if fault.retry_after_form == "seconds":
+        return str(seconds)
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+async def _blanks(size: int | None) -> AsyncIterator[bytes]:
+    """JSON that begins like a Bundle and goes on with white space."""
+    start = b'{"resourceType":"Bundle","type":"searchset",'[:size]
+    yield start
+    if size is None:
+        for chunk in repeat(_CHUNK):
+            yield chunk
+        return
+    left = size - len(start)
+    while left > 0:
+        yield _CHUNK[:left]
+        left -= len(_CHUNK)
