@@ -1,10 +1,20 @@
 """Fixtures for every suite. Servers start once a session, on first use, and are always stopped."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.servers import SandboxServer, TestServer, hapi, sandbox_process
+from tests.support.servers import LOGS, SandboxServer, TestServer, hapi, sandbox_process
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    failed = terminalreporter.stats.get("failed") or terminalreporter.stats.get("error")
+    for log in filter(lambda one: one.exists(), LOGS):
+        if failed:
+            terminalreporter.write_line(f"A server's log: {log}")
+        else:
+            shutil.rmtree(log.parent)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +44,14 @@ def sandbox(_sandbox_r4: SandboxServer) -> Iterator[SandboxServer]:
 
 
 @pytest.fixture(scope="session")
-def sandbox_r5() -> Iterator[SandboxServer]:
+def _sandbox_r5() -> Iterator[SandboxServer]:
     with sandbox_process("R5") as server:
         yield server
+
+
+@pytest.fixture
+def sandbox_r5(_sandbox_r5: SandboxServer) -> Iterator[SandboxServer]:
+    """The session's R5 sandbox, with every fault disarmed before and after."""
+    _sandbox_r5.calm()
+    yield _sandbox_r5
+    _sandbox_r5.calm()

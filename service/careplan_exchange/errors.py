@@ -26,6 +26,7 @@ CareplanError
 │   └── StoreUnavailableError
 └── DecisionNeededError               6   a person must decide
     ├── PatientNotEligibleError
+    ├── PlanElsewhereError
     └── UnsettledWriteError
 
 No message holds a name, a birth date, an address, a telephone number, a business identifier, a measured
@@ -253,6 +254,12 @@ class PatientNotEligibleError(DecisionNeededError):
     """The patient is recorded as deceased, or the record as inactive: no plan is made without a person."""
 
     key = "decision.patient-not-eligible"
+
+
+class PlanElsewhereError(DecisionNeededError):
+    """The patient has a plan of ours under another identity of the same server."""
+
+    key = "decision.plan-elsewhere"
 
 
 class UnsettledWriteError(DecisionNeededError):

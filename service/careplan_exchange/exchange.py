@@ -14,12 +14,14 @@ from careplan_exchange.audit import CompanionContext, Notes, companions
 from careplan_exchange.errors import (
     CareplanError,
     OutcomeUnknownError,
+    PlanElsewhereError,
     UnsettledWriteError,
     VersionConflictError,
 )
 from careplan_exchange.mapping import Mappings, map_record
 from careplan_exchange.model.changes import Base, ChangeSet, Intent, ResourceChange, WrittenResource
 from careplan_exchange.model.exchange import ExchangeRequest
+from careplan_exchange.model.identity import PLAN_KEY, identity_of
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.receipt import Receipt, ReceiptResource
@@ -31,6 +33,8 @@ from careplan_exchange.ports import Clock, Ids, Ledger, PlanStore, PlanWriter, S
 from careplan_exchange.reconcile import accept, compare, held_in, next_base, same_decision
 from careplan_exchange.review import decide
 from careplan_exchange.writer import RenderContext, render
+
+_LIVING = frozenset({"draft", "active", "on-hold", "unknown"})
 
 MERGE_ATTEMPTS = 4
 """How often a plan that somebody changes under our hands is read and merged again before we give up."""
@@ -176,6 +180,8 @@ async def _compare(
     ):
         wanted.setdefault(kind, set()).add(identity)
     held = held_in(record.resources, wanted) if same_server else await steps.writer.current(wanted)
+    if same_server:
+        _refuse_a_second_plan(record)
     changes = compare(rendered, held, bases, approve=False, patient=subject)
 
     reviewed = request.accepting is not None and same_decision(request.accepting.change_set, changes)
@@ -185,6 +191,19 @@ async def _compare(
         rendered = render(proposal, context(active=True), release)
         changes = compare(rendered, held, bases, approve=True, patient=subject)
     return (accept(changes) if reviewed else changes), approve
+
+
+def _refuse_a_second_plan(record: PatientRecord) -> None:
+    """A plan of ours under another identity was written when this endpoint was named or addressed differently:
+    writing a second one beside it would double the plan."""
+    ours = identity_of(record.identity, record.patient.reference, "CarePlan", PLAN_KEY)
+    for held in held_in(record.of("CarePlan")):
+        if held.identity != ours and held.body.get("status") in _LIVING:
+            raise PlanElsewhereError(
+                f"{held.reference} was written by careplan-exchange under another identity of this server.",
+                mend="Set `identity` of the endpoint in careplan.toml to what it was when that plan was written "
+                "(without one it was the URL then in use), or revoke that plan.",
+            )
 
 
 async def _keep_what_waits(steps: Steps, request: Request, decision: Decision, notes: Notes) -> None:

@@ -363,12 +363,13 @@ async def test_an_intent_that_cannot_be_closed_with_its_bases_stays_open(place):
 
 async def test_cancelled_writes_leave_neither_half_rows_nor_a_locked_database(place):
     async with open_store(place.url, password=place.password) as store:
-        for spins in range(12):
+        for spins in range(20):
             task = asyncio.create_task(store.plans.close_intent(an_intent("i"), [a_base(), a_base("goal-2")]))
             for _ in range(spins * 3):
                 await asyncio.sleep(0)
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            (result,) = await asyncio.gather(task, return_exceptions=True)
+            assert result is None or isinstance(result, asyncio.CancelledError)
             assert len(await store.plans.bases(TARGET, PATIENT)) in {0, 2}
         await store.plans.save_bases(TARGET, PATIENT, [a_base(version_id="9")])
         assert (await store.plans.bases(TARGET, PATIENT))["goal-1"].version_id == "9"

@@ -215,7 +215,7 @@ def test_a_protocol_and_a_mapping_with_an_error_name_file_and_line(tmp_path: Pat
 def test_a_database_of_another_version_or_none_at_all(tmp_path: Path) -> None:
     assert careplan(tmp_path, "audit", "list").returncode == 0
     with sqlite3.connect(tmp_path / "careplan.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = 'from-the-future'")
+        database.execute("UPDATE careplan_version SET version_num = 'from-the-future'")
     database.close()
     assert_clear(careplan(tmp_path, "audit", "list"), 2, "database")
     (tmp_path / "careplan.db").write_bytes(b"this is no database " * 100)

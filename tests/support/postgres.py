@@ -60,6 +60,37 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """One server a session, or a skip that says what is missing."""
+    with _SHARED.used() as server:
+        yield server
+
+
+class _Shared:
+    """Each conftest that imports the fixture has one of its own: they share the server, the last one ends it."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._ending = contextlib.ExitStack()
+        self._server: PostgresServer | None = None
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[PostgresServer]:
+        self._users += 1
+        try:
+            if self._server is None:
+                self._server = self._ending.enter_context(_served())
+            yield self._server
+        finally:
+            self._users -= 1
+            if self._users == 0:
+                self._server = None
+                self._ending.close()
+
+
+_SHARED = _Shared()
+
+
+@contextlib.contextmanager
+def _served() -> Iterator[PostgresServer]:
     folder = _binaries()
     if folder is None:
         pytest.skip("PostgreSQL is not installed here (no `initdb` on PATH or below /usr/lib/postgresql)")

@@ -1,6 +1,7 @@
 """Real servers for the session: HAPI from ../shared, our sandbox in a process of its own. Loopback, random ports."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,10 @@ from tests.support.shared import SHARED, require_shared
 
 _HAPI_SECONDS = 600  # the first start builds it
 _SANDBOX_SECONDS = 30
+_JDK = 17
+
+LOGS: list[Path] = []
+"""What the servers of this session wrote; kept, and named at the end, where a test failed."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,10 @@ def hapi(release: str) -> Iterator[TestServer]:
         yield TestServer(running.rstrip("/"))
         return
     start = require_shared("servers/hapi/start")
-    for tool in ("java", "mvn"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"HAPI needs JDK 17 and Maven; {tool} is not on the PATH")
+    if shutil.which("mvn") is None or _java() < _JDK:
+        pytest.skip(f"HAPI needs JDK {_JDK} or newer and Maven on the PATH")
     state = Path(tempfile.mkdtemp(prefix=f"hapi-{release}-"))
+    LOGS.append(state / "log")
     options = ["--us-core", "610"] if release == "r4" else ["--fhir", "r5"]
     try:
         result = subprocess.run(
@@ -84,26 +89,23 @@ def hapi(release: str) -> Iterator[TestServer]:
             subprocess.run([str(SHARED / "servers/hapi/stop"), "--state", str(state)], check=False)
 
 
+def _java() -> int:
+    """The release of the JDK on the PATH, 0 without one."""
+    if shutil.which("java") is None:
+        return 0
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', said)
+    return int(found[1]) if found else 0
+
+
 @contextmanager
 def sandbox_process(release: str = "R4", *options: str) -> Iterator[SandboxServer]:
     """Our sandbox as its users start it: `careplan sandbox --faults` in a process of its own."""
-    port = free_port()
-    folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
-    log = folder / "log"
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("CAREPLAN_")}
-    arguments = ("sandbox", "--port", str(port), "--fhir", release, "--faults", *options)
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "careplan_exchange", *arguments],
-            cwd=folder,
-            env=clean,
-            stdout=sink,
-            stderr=sink,
-        )
-    server = SandboxServer(f"http://127.0.0.1:{port}/fhir", log)
+    log = Path(tempfile.mkdtemp(prefix="sandbox-")) / "log"
+    LOGS.append(log)
+    process = start_sandbox(log, "--port", "0", "--fhir", release, "--faults", *options)
     try:
-        _wait_until_ready(server, process, log)
-        yield server
+        yield SandboxServer(announced_url(process, log), log)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -113,14 +115,23 @@ def sandbox_process(release: str = "R4", *options: str) -> Iterator[SandboxServe
             process.wait()
 
 
-def _wait_until_ready(server: TestServer, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def start_sandbox(log: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("CAREPLAN_")}
+    with log.open("wb") as sink:
+        return subprocess.Popen(
+            [sys.executable, "-m", "careplan_exchange", "sandbox", *arguments],
+            cwd=log.parent,
+            env=clean,
+            stdout=sink,
+            stderr=sink,
+        )
+
+
+def announced_url(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """The base URL that the sandbox prints once it answers."""
     deadline = time.monotonic() + _SANDBOX_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{server.url}/metadata", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(r"^http://\S+/fhir$", log.read_text(), re.MULTILINE):
+            return found[0]
+        time.sleep(0.05)
     pytest.fail(f"The sandbox did not come up; its log is {log}:\n{log.read_text()[-2000:]}", pytrace=False)

@@ -1,7 +1,7 @@
 """`sandbox` and `serve`: our own FHIR server for trying things, and the HTTP service."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,20 +21,16 @@ def sandbox(
     database: Annotated[
         Path | None, typer.Option(help="Keep the data in this SQLite file (default: in memory).", metavar="FILE")
     ] = None,
-    fhir: Annotated[str, typer.Option(help="R4 or R5.")] = "R4",
+    fhir: Annotated[Literal["R4", "R5"], typer.Option(help="FHIR release.", case_sensitive=False)] = "R4",
     faults: Annotated[
         bool, typer.Option("--faults", help="Offer the control route for fault drills, on loopback.")
     ] = False,
 ) -> None:
     """A small strict FHIR server to try things on. Synthetic data only: it is unguarded, on loopback."""
-    from careplan_exchange.errors import UsageError
     from careplan_exchange.sandbox import run
 
-    release = fhir.upper()
-    if release not in {"R4", "R5"}:
-        raise UsageError("The sandbox speaks R4 or R5.", mend="Give --fhir R4 or --fhir R5.")
     settings()
-    run(port=port, load=load, database=database, release=release, control=faults)
+    run(port=port, load=load, database=database, release=fhir, control=faults)
 
 
 def serve(

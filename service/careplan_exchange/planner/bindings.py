@@ -231,12 +231,14 @@ class Bindings:
 
     def _flag(self, concept: Concept, variable: str, *, value: bool, facts: Iterable[Fact]) -> Binding:
         found = sorted(facts, key=lambda fact: (fact.effective or "", fact.evidence.reference))
+        # What the Patient's sex or age says is of today, every day: its date would change the plan overnight.
+        dates = [fact.effective for fact in found if not fact.evidence.reference.startswith("Patient/")]
         return Binding(
             variable=variable,
             concept=concept.id,
             value=value,
             title=concept.title,
-            shown=phrases.state(value=value, dates=[fact.effective for fact in found], recorded=bool(found)),
+            shown=phrases.state(value=value, dates=dates, recorded=bool(found)),
             gap=phrases.missing(concept),
             evidence=tuple(fact.evidence for fact in found),
         )

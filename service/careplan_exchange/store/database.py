@@ -1,8 +1,10 @@
 """A database that is open: transactions that read, transactions that write, locks by patient."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Table, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,6 +12,32 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .faults import translated
 from .locks import Locks, TaskLocks, digest
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def to_the_end(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """A transaction that was begun ends, also where its caller is cancelled; the cancellation goes on after it.
+
+    A statement runs in a thread or on a server, and goes on there when its await is cancelled. Its connection,
+    given up at that moment, could keep SQLite's write lock for good.
+    """
+
+    @wraps(work)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.create_task(work(*args, **kwargs))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # looked at, so that nobody is told of an error that nobody waits for
+            raise
+
+    return run
 
 
 class Database:

@@ -12,7 +12,7 @@ from careplan_exchange.model import chain
 from careplan_exchange.model.chain import Head
 from careplan_exchange.model.ledger import Entry, Link, Verdict
 
-from .database import Database
+from .database import Database, to_the_end
 from .documents import from_text, to_text
 from .tables import ledger, ledger_head
 
@@ -26,6 +26,7 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @to_the_end
     async def append(self, entries: Sequence[Entry]) -> tuple[Link, ...]:
         """As the port; all of `entries` or none. Raises ConfigurationError where the head and the entries do not
         fit together any more."""
@@ -47,6 +48,7 @@ class SqlLedger:
             await connection.execute(update(ledger_head).values(seq=last.seq, hash=last.hash))
         return tuple(links)
 
+    @to_the_end
     async def links(
         self, *, exchange: str | None = None, after: int = 0, limit: int | None = None
     ) -> tuple[Link, ...]:
@@ -56,6 +58,7 @@ class SqlLedger:
         async with self._database.read() as connection:
             return tuple(_link(row) for row in await connection.execute(query))
 
+    @to_the_end
     async def verify(self) -> Verdict:
         """As the port, in pages, over one state of the database; the head must be the last entry."""
         verdict = chain.START

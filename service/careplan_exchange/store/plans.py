@@ -17,7 +17,7 @@ from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.review import Pending, ReviewState
 
 from . import refusals
-from .database import Database
+from .database import Database, to_the_end
 from .documents import from_text, to_text
 from .tables import bases as base_table
 from .tables import exchanges, intents, pendings
@@ -32,6 +32,7 @@ class SqlPlanStore:
     def patient_lock(self, target: str, patient: str) -> AbstractAsyncContextManager[None]:
         return self._database.hold("patient", target, patient)
 
+    @to_the_end
     async def bases(self, target: str, patient: str) -> Mapping[str, Base]:
         query = select(base_table.c.document).where(
             base_table.c.target == target, base_table.c.patient == patient
@@ -40,11 +41,13 @@ class SqlPlanStore:
             found = [from_text(document, Base) for document in await connection.scalars(query)]
         return {base.identity: base for base in found}
 
+    @to_the_end
     async def save_bases(self, target: str, patient: str, bases: Sequence[Base]) -> None:
         if bases:
             async with self._database.write() as connection:
                 await self._save_bases(connection, target, patient, bases)
 
+    @to_the_end
     async def open_intent(self, intent: Intent) -> None:
         """As the port. The same intent may be opened again; another one under its id is a UsageError."""
         values = {
@@ -60,6 +63,7 @@ class SqlPlanStore:
             if there != values["document"]:
                 raise refusals.other_intent()
 
+    @to_the_end
     async def open_intents(self, target: str, patient: str) -> tuple[Intent, ...]:
         query = (
             select(intents.c.document)
@@ -69,6 +73,7 @@ class SqlPlanStore:
         async with self._database.read() as connection:
             return tuple(from_text(document, Intent) for document in await connection.scalars(query))
 
+    @to_the_end
     async def close_intent(self, intent: Intent, bases: Sequence[Base]) -> None:
         """As the port. A closed intent is removed: what it held is in `bases`, that it was is in the ledger."""
         async with self._database.write() as connection:
@@ -76,6 +81,7 @@ class SqlPlanStore:
             if bases:
                 await self._save_bases(connection, intent.target, intent.patient, bases)
 
+    @to_the_end
     async def put_pending(self, pending: Pending) -> Pending:
         """As the port. A change that a person has decided is not overwritten under its id: UsageError."""
         async with self._database.write() as connection:
@@ -110,6 +116,7 @@ class SqlPlanStore:
             await connection.execute(pendings.insert(), values)
         return pending
 
+    @to_the_end
     async def pendings(self, state: ReviewState | None = "pending") -> tuple[Pending, ...]:
         query = select(pendings).order_by(pendings.c.place)
         if state is not None:
@@ -117,12 +124,14 @@ class SqlPlanStore:
         async with self._database.read() as connection:
             return tuple(_pending(row) for row in await connection.execute(query))
 
+    @to_the_end
     async def pending(self, pending_id: str) -> Pending | None:
         async with self._database.read() as connection:
             found = await connection.execute(select(pendings).where(pendings.c.id == pending_id))
             row = found.one_or_none()
         return None if row is None else _pending(row)
 
+    @to_the_end
     async def decide_pending(self, pending_id: str, state: ReviewState, by: str, at: str) -> None:
         """Only what waits can be decided. The same decision again changes nothing; any other is a UsageError."""
         async with self._database.write() as connection:
@@ -136,10 +145,12 @@ class SqlPlanStore:
                 if there != state:
                     raise refusals.decided(there)
 
+    @to_the_end
     async def clear_pending(self, target: str, patient: str, at: str) -> None:
         async with self._database.write() as connection:
             await self._supersede(connection, target, patient, at)
 
+    @to_the_end
     async def accept_exchange(
         self, exchange_id: str, request: ExchangeRequest, at: str, idempotency_key: str | None
     ) -> ExchangeRow:
@@ -162,6 +173,7 @@ class SqlPlanStore:
             raise refusals.other_request(by_key=idempotency_key is not None)
         return rows[0]
 
+    @to_the_end
     async def update_exchange(
         self, exchange_id: str, state: ExchangeState, at: str, receipt: Receipt | None = None
     ) -> None:
@@ -176,12 +188,14 @@ class SqlPlanStore:
             if changed.rowcount == 0:
                 raise refusals.no_exchange()
 
+    @to_the_end
     async def exchange(self, exchange_id: str) -> ExchangeRow | None:
         async with self._database.read() as connection:
             found = await connection.execute(select(exchanges).where(exchanges.c.id == exchange_id))
             row = found.one_or_none()
             return None if row is None else _exchange(row)
 
+    @to_the_end
     async def unfinished_exchanges(self) -> tuple[ExchangeRow, ...]:
         query = select(exchanges).where(exchanges.c.state != "done").order_by(exchanges.c.place)
         async with self._database.read() as connection:

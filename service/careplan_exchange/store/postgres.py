@@ -14,7 +14,7 @@ from careplan_exchange.errors import StoreVersionError
 
 from . import schema
 from .address import ServerAddress
-from .database import Database
+from .database import Database, to_the_end
 from .locks import SessionLocks
 
 _CONNECT_SECONDS = 10.0
@@ -64,6 +64,7 @@ async def opened(address: ServerAddress, lock_seconds: float) -> AsyncIterator[D
         await engine.dispose()
 
 
+@to_the_end
 async def bring_up(database: Database, *, migrate: bool) -> str:
     """Makes the tables of an empty database; migrates an older one only where `migrate` says so, because others
     may be working on it. Returns the revision. Raises StoreVersionError."""

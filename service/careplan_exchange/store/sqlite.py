@@ -19,7 +19,7 @@ from careplan_exchange.errors import ConfigurationError
 
 from . import schema
 from .address import FileAddress
-from .database import Database
+from .database import Database, to_the_end
 from .faults import translated
 from .locks import FileLocks, TaskLocks
 
@@ -62,6 +62,7 @@ async def opened(address: FileAddress, lock_seconds: float) -> AsyncIterator[Dat
         yield database
 
 
+@to_the_end
 async def look(address: FileAddress) -> tuple[schema.State, str | None]:
     """The state and revision of a file, which is neither made nor changed."""
     path = address.path
@@ -119,6 +120,7 @@ def _create(path: Path, folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
+@to_the_end
 async def _use_wal(engine: AsyncEngine, label: str) -> None:
     # Outside any transaction: the mode cannot be changed inside one, and SQLAlchemy would begin one.
     with translated(label):
@@ -129,11 +131,13 @@ async def _use_wal(engine: AsyncEngine, label: str) -> None:
                 await cursor.close()
 
 
+@to_the_end
 async def _is_older(database: Database) -> bool:
     async with database.read() as connection:
         return await connection.run_sync(schema.state_of, database.label) == "older"
 
 
+@to_the_end
 async def _bring_up(database: Database) -> None:
     async with database.write() as connection:
         if await connection.run_sync(schema.state_of, database.label) != "current":

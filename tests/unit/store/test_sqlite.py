@@ -103,6 +103,33 @@ async def test_while_another_program_writes_a_write_is_refused_and_reading_goes_
         assert len(await store.ledger.append([an_entry()])) == 1
 
 
+async def test_a_write_that_is_cancelled_while_it_waits_leaves_no_lock_behind(url, filled):
+    async with open_store(url) as store:
+        with other_program(filled, "BEGIN IMMEDIATE") as other:
+            waiting = asyncio.create_task(store.ledger.append([an_entry()]))
+            await asyncio.sleep(0.1)
+            waiting.cancel()
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            other.execute("ROLLBACK")
+        (result,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(result, asyncio.CancelledError)
+        await store.ledger.append([an_entry()])
+        assert (await store.ledger.verify()).entries == 202, "the one that was begun ended"
+
+
+async def test_a_cancelled_write_that_fails_is_cancelled(url, filled, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.2)
+    async with open_store(url) as store:
+        with other_program(filled, "BEGIN IMMEDIATE"):
+            waiting = asyncio.create_task(store.ledger.append([an_entry()]))
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            (result,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(result, asyncio.CancelledError)
+        assert (await store.ledger.verify()).entries == 200
+
+
 async def test_a_file_that_another_program_keeps_to_itself_is_locked(url, filled, monkeypatch):
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     with other_program(filled, "PRAGMA locking_mode = EXCLUSIVE", "BEGIN EXCLUSIVE"):
