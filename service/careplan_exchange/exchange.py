@@ -15,11 +15,12 @@ from careplan_exchange.errors import (
     CareplanError,
     OutcomeUnknownError,
     PlanElsewhereError,
+    UnavailableError,
     UnsettledWriteError,
     VersionConflictError,
 )
 from careplan_exchange.mapping import Mappings, map_record
-from careplan_exchange.model.changes import Base, ChangeSet, Intent, ResourceChange, WrittenResource
+from careplan_exchange.model.changes import Base, ChangeSet, Intent, Rendered, ResourceChange, WrittenResource
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.identity import PLAN_KEY, identity_of
 from careplan_exchange.model.issue import Issue
@@ -37,7 +38,8 @@ from careplan_exchange.writer import RenderContext, render
 _LIVING = frozenset({"draft", "active", "on-hold", "unknown"})
 
 MERGE_ATTEMPTS = 4
-"""How often a plan that somebody changes under our hands is read and merged again before we give up."""
+"""How often a plan is read, merged and sent before we give up: somebody else keeps changing it, or the server
+keeps failing without carrying it out."""
 
 
 class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,11 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
     policy: ReviewPolicy
     version: str
 
+    @property
+    def same_server(self) -> bool:
+        """Whether the record is read where the plan is written: then the record holds the plan too."""
+        return self.source.endpoint == self.writer.target
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One run for one patient. `asked.patient` is an id on the source; `accepting` a reviewed change to write."""
@@ -78,10 +85,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 async def propose(
     source: Source, knowledge: Knowledge, patient: str, today: date
 ) -> tuple[PatientRecord, Proposal]:
-    """Pull, map, plan: what `careplan plan` shows. Nothing is written, here or on any server."""
+    """Pull, map, plan: what `careplan plan` shows. Nothing is written, here or on any server.
+
+    `Proposal.issues` are those of all three steps.
+    """
     record = await source.pull(patient)
     snapshot = map_record(record, knowledge.mappings, knowledge.vocabulary, today=today)
-    return record, plan(snapshot, knowledge.protocols, knowledge.vocabulary)
+    proposal = plan(snapshot, knowledge.protocols, knowledge.vocabulary)
+    return record, msgspec.structs.replace(proposal, issues=(*snapshot.issues, *proposal.issues))
 
 
 async def sync(steps: Steps, request: Request) -> Receipt:
@@ -98,8 +109,9 @@ async def sync(steps: Steps, request: Request) -> Receipt:
         target=steps.writer.target,
     )
     try:
-        async with steps.plans.patient_lock(steps.writer.target, request.subject):
+        async with steps.plans.patient_lock(steps.writer.target, _whose(steps, request)):
             await _settle_what_is_open(steps, request, notes)
+            failure: CareplanError
             for _ in range(MERGE_ATTEMPTS):
                 record, proposal = await propose(
                     steps.source, steps.knowledge, request.asked.patient, request.today
@@ -113,24 +125,49 @@ async def sync(steps: Steps, request: Request) -> Receipt:
                     written = await _write(
                         steps, request, record=record, proposal=proposal, changes=decision.write, notes=notes
                     )
-                except VersionConflictError:
+                except VersionConflictError as error:
                     notes.add(logs.WRITE_CONFLICT)  # somebody was quicker: read and merge again, never resend
+                    failure = error
                     continue
-                receipt = _receipt(request, record, proposal, decision, written)
+                except _NotCarriedOutError as error:
+                    failure = error
+                    continue
+                receipt = _receipt(request, proposal, decision, written)
                 await notes.finished(receipt)
                 return receipt
-            raise VersionConflictError(
-                f"The plan was changed by somebody else {MERGE_ATTEMPTS} times while it was being merged.",
-                mend="Run the same command again when nobody is editing the plan.",
-            )
+            raise _given_up(failure)
     except CareplanError as error:
         await notes.failed(error)
         raise
 
 
+class _NotCarriedOutError(UnavailableError):
+    """A write came to nothing, and a look at the server has shown that nothing of it stands there."""
+
+
+def _given_up(failure: CareplanError) -> CareplanError:
+    if isinstance(failure, _NotCarriedOutError):
+        return UnavailableError(
+            f"{MERGE_ATTEMPTS} tries, and a look at the server shows that nothing was written. {failure.detail}",
+            mend="Look at the server's log and at any proxy between, then run the same command again.",
+            issues=failure.issues,
+        )
+    return VersionConflictError(
+        f"The plan was changed by somebody else {MERGE_ATTEMPTS} times while it was being merged.",
+        mend="Run the same command again when nobody is editing the plan.",
+        issues=failure.issues,
+    )
+
+
+def _whose(steps: Steps, request: Request) -> str:
+    """Whose plan it is, for the store: the patient's reference, and where another server holds the record with
+    that server's identity before it. Two hospitals may each have a `Patient/1`."""
+    return request.subject if steps.same_server else f"{steps.source.identity}/{request.subject}"
+
+
 async def _settle_what_is_open(steps: Steps, request: Request, notes: Notes) -> None:
     """An earlier run may have ended between sending and hearing back: find out what became of it."""
-    for intent in await steps.plans.open_intents(steps.writer.target, request.subject):
+    for intent in await steps.plans.open_intents(steps.writer.target, _whose(steps, request)):
         await _settle(steps, intent, notes)
 
 
@@ -154,43 +191,46 @@ async def _settle(steps: Steps, intent: Intent, notes: Notes) -> tuple[WrittenRe
 async def _compare(
     steps: Steps, request: Request, record: PatientRecord, proposal: Proposal
 ) -> tuple[ChangeSet, bool]:
-    """What would change, and whether it is approved: by request, by policy, or by a review that still fits."""
-    subject = await steps.writer.subject(record)
-    bases = await steps.plans.bases(steps.writer.target, request.subject)
-    release = await steps.writer.release()
-    same_server = record.endpoint == steps.writer.target
+    """What would change, and whether it is approved: by request, by policy, or by a review that still fits.
 
-    def context(*, active: bool) -> RenderContext:
-        return RenderContext(
+    A review lets through what it showed and nothing else. It makes a plan active only where it showed a new one:
+    whoever answers a question about a draft has not adopted the draft.
+    """
+    subject = await steps.writer.subject(record)
+    bases = await steps.plans.bases(steps.writer.target, _whose(steps, request))
+    release = await steps.writer.release()
+
+    def rendered(*, active: bool) -> tuple[Rendered, ...]:
+        context = RenderContext(
             endpoint_identity=record.identity,
             source_endpoint=record.endpoint,
             source_patient=record.patient.reference,
             subject=subject,
-            same_server=same_server,
+            same_server=steps.same_server,
             now=steps.clock.now(),
             status="active" if active else "draft",
             version=steps.version,
         )
+        return render(proposal, context, release)
 
-    rendered = render(proposal, context(active=False), release)
     wanted: dict[str, set[str]] = {}
-    for kind, identity in (
-        *((r.type, r.identity) for r in rendered),
-        *((b.type, b.identity) for b in bases.values()),
-    ):
-        wanted.setdefault(kind, set()).add(identity)
-    held = held_in(record.resources, wanted) if same_server else await steps.writer.current(wanted)
-    if same_server:
+    known: tuple[Rendered | Base, ...] = (*rendered(active=False), *bases.values())
+    for one in known:
+        wanted.setdefault(one.type, set()).add(one.identity)
+    held = held_in(record.resources, wanted) if steps.same_server else await steps.writer.current(wanted)
+    if steps.same_server:
         _refuse_a_second_plan(record)
-    changes = compare(rendered, held, bases, approve=False, patient=subject)
 
-    reviewed = request.accepting is not None and same_decision(request.accepting.change_set, changes)
-    is_new = not any(resource.type == "CarePlan" for resource in held)
-    approve = request.asked.approve or reviewed or (is_new and steps.policy.new_plans == "active")
-    if approve:
-        rendered = render(proposal, context(active=True), release)
-        changes = compare(rendered, held, bases, approve=True, patient=subject)
-    return (accept(changes) if reviewed else changes), approve
+    def compared(*, approve: bool) -> ChangeSet:
+        return compare(rendered(active=approve), held, bases, approve=approve, patient=subject)
+
+    stands = any(resource.type == "CarePlan" for resource in held)
+    approve = request.asked.approve or (steps.policy.new_plans == "active" and not stands)
+    changes = compared(approve=approve)
+    if request.accepting is None or not same_decision(request.accepting.change_set, changes):
+        return changes, approve
+    is_new = not stands and all(base.type != "CarePlan" for base in bases.values())
+    return accept(compared(approve=True) if is_new else changes), True
 
 
 def _refuse_a_second_plan(record: PatientRecord) -> None:
@@ -207,17 +247,24 @@ def _refuse_a_second_plan(record: PatientRecord) -> None:
 
 
 async def _keep_what_waits(steps: Steps, request: Request, decision: Decision, notes: Notes) -> None:
+    """What waits is kept once: the same question on another day keeps the id under which a person knows it."""
     now = steps.clock.now().isoformat()
+    target, whose = steps.writer.target, _whose(steps, request)
     if not _waits(decision):
         if request.accepting is None:
-            await steps.plans.clear_pending(steps.writer.target, request.subject, now)
+            await steps.plans.clear_pending(target, whose, now)
         return
-    pending = await steps.plans.put_pending(
+    asked_before = (
+        pending
+        for pending in await steps.plans.pendings(of=(target, whose))
+        if same_decision(pending.change_set, decision.wait)
+    )
+    pending = next(asked_before, None) or await steps.plans.put_pending(
         Pending(
             id=request.exchange,
             request=request.asked,
-            target=steps.writer.target,
-            patient=request.subject,
+            target=target,
+            patient=whose,
             change_set=decision.wait,
             why=decision.why,
             created_at=now,
@@ -235,18 +282,20 @@ async def _write(
     changes: ChangeSet,
     notes: Notes,
 ) -> tuple[WrittenResource, ...]:
-    """Intent first, then one transaction, then the new bases. Raises VersionConflictError where a fresh read and
-    merge is due; nothing of ours stands on the server then."""
+    """Intent first, then one transaction, then the new bases. Raises VersionConflictError and _NotCarriedOutError
+    where a fresh read and merge is due; nothing of ours stands on the server then."""
     adopted = tuple(change for change in changes.changes if change.action == "unchanged" and change.base is None)
     if adopted:
-        await steps.plans.save_bases(steps.writer.target, request.subject, _bases(adopted, _as_held(adopted)))
+        await steps.plans.save_bases(
+            steps.writer.target, _whose(steps, request), _bases(adopted, _as_held(adopted))
+        )
     if not changes.to_write:
         return ()
     intent = Intent(
         id=steps.ids.new(),
         exchange=request.exchange,
         target=steps.writer.target,
-        patient=request.subject,
+        patient=_whose(steps, request),
         changes=changes.to_write,
         created_at=steps.clock.now().isoformat(),
     )
@@ -257,7 +306,7 @@ async def _write(
         subject=changes.patient,
         target=steps.writer.target,
         version=steps.version,
-        same_server=record.endpoint == steps.writer.target,
+        same_server=steps.same_server,
         source_endpoint=record.endpoint,
     )
     attached = companions(intent.changes, proposal, context, await steps.writer.release())
@@ -266,13 +315,11 @@ async def _write(
     await steps.plans.open_intent(intent)
     try:
         written = await steps.writer.write(intent, attached)
-    except OutcomeUnknownError:
+    except OutcomeUnknownError as error:
         notes.add(logs.WRITE_UNKNOWN, intent=intent.id)
         settled = await _settle(steps, intent, notes)
         if settled is None:
-            raise VersionConflictError(
-                "The write did not reach the server.", mend="Run the same command again."
-            ) from None
+            raise _NotCarriedOutError(error.detail, mend=error.mend, issues=error.issues) from None
         return settled
     except CareplanError:
         await steps.plans.close_intent(intent, ())
@@ -308,7 +355,6 @@ def _waits(decision: Decision) -> bool:
 
 def _receipt(
     request: Request,
-    record: PatientRecord,
     proposal: Proposal,
     decision: Decision,
     written: Sequence[WrittenResource],
@@ -331,7 +377,7 @@ def _receipt(
                 action="pending" if waits else change.action,
             ),
         )
-    issues = (*record.issues, *proposal.issues, *decision.write.issues, *decision.wait.issues, *_why(decision))
+    issues = (*proposal.issues, *decision.write.issues, *decision.wait.issues, *_why(decision))
     return Receipt(
         outcome="review" if _waits(decision) else "written" if written else "unchanged",
         resources=tuple(resources.values()),

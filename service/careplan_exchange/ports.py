@@ -33,7 +33,13 @@ class Ids(Protocol):
 
 
 class Source(Protocol):
-    """Where a patient's record comes from."""
+    """Where a patient's record comes from. `endpoint` and `identity` are those of every record it hands on."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def identity(self) -> str: ...
 
     async def pull(self, patient_id: str) -> PatientRecord:
         """The whole record of `Patient/<patient_id>`, or an error: never a part of it.
@@ -117,7 +123,11 @@ class PlanStore(Protocol):
         the newest pending one holds the same ChangeSet, that one is returned and nothing is stored."""
         ...
 
-    async def pendings(self, state: ReviewState | None = "pending") -> tuple[Pending, ...]: ...
+    async def pendings(
+        self, state: ReviewState | None = "pending", *, of: tuple[str, str] | None = None
+    ) -> tuple[Pending, ...]:
+        """Those in this state (None: in any), oldest first; with `of` only those of that target and patient."""
+        ...
 
     async def pending(self, pending_id: str) -> Pending | None: ...
 

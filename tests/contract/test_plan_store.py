@@ -136,6 +136,16 @@ async def test_a_waiting_change_supersedes_the_one_before(store):
     assert [p.id for p in await store.plans.pendings(None)] == ["p1", "other", "p2"]
 
 
+async def test_what_waits_is_found_by_target_and_patient(store):
+    await store.plans.put_pending(a_pending("p1"))
+    await store.plans.put_pending(a_pending("other", patient="Patient/2"))
+    assert [p.id for p in await store.plans.pendings(of=(TARGET, "Patient/2"))] == ["other"]
+    assert await store.plans.pendings(of=("https://other.example/fhir", "Patient/2")) == ()
+    await store.plans.decide_pending("other", "rejected", "dr-1", AT)
+    assert await store.plans.pendings(of=(TARGET, "Patient/2")) == ()
+    assert [p.id for p in await store.plans.pendings("rejected", of=(TARGET, "Patient/2"))] == ["other"]
+
+
 async def test_of_many_changes_put_at_once_one_waits(store):
     many = [a_pending(f"p{number}", a_change_set(str(number))) for number in range(12)]
     assert await asyncio.gather(*(store.plans.put_pending(pending) for pending in many)) == many

@@ -20,6 +20,7 @@ router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
         401: problem("No valid credentials.", examples.UNAUTHENTICATED),
         403: problem("The token lacks `careplan.audit`.", examples.FORBIDDEN),
         422: problem("An argument is not as described.", examples.INVALID),
+        500: problem("The installation, not the request, is at fault.", examples.INTERNAL),
         503: problem("The database cannot be used now.", examples.BUSY),
     },
 )

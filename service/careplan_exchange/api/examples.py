@@ -184,6 +184,13 @@ INVALID = _problem(
         ),
     ),
 )
+INTERNAL = _problem(
+    500,
+    "configuration.store-version",
+    "The database does not fit this version",
+    "The database's schema is of another version than this code.",
+    "Run `careplan doctor --migrate` where the service runs.",
+)
 INCOMPLETE = _problem(
     502,
     "record.incomplete",

@@ -42,6 +42,7 @@ ACCEPTED = documented(
         413: problem("The body is larger than 1 MB.", examples.TOO_LARGE),
         415: problem("The body is not declared as JSON.", examples.NOT_JSON),
         422: problem("The body is not as described, or its key came with another body.", examples.OTHER_REQUEST),
+        500: problem("The installation, not the request, is at fault.", examples.INTERNAL),
         503: problem("The database cannot be used, or too much is waiting.", examples.BUSY),
     },
     openapi_extra={"requestBody": {"content": {"application/json": {"examples": examples.NEW_EXCHANGES}}}},
@@ -88,6 +89,7 @@ async def create_exchange(
         403: problem("The token lacks `careplan.read`.", examples.FORBIDDEN),
         404: problem("There is no such exchange.", examples.NO_EXCHANGE),
         422: problem("The id is not one of an exchange.", examples.INVALID),
+        500: problem("The installation, not the request, is at fault.", examples.INTERNAL),
         503: problem("The database cannot be used now.", examples.BUSY),
     },
 )

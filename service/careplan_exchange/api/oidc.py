@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+from authlib.oidc.discovery import OpenIDProviderMetadata, get_well_known_url
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
@@ -103,14 +104,18 @@ class OidcIssuer:
             async with httpx.AsyncClient(
                 transport=self._transport, timeout=TIMEOUT_SECONDS, follow_redirects=False
             ) as http:
-                document = await _get(http, f"{self.issuer}/.well-known/openid-configuration")
+                address = get_well_known_url(self.issuer, external=True)
+                document = OpenIDProviderMetadata(await _get(http, address))
                 found = await _get(http, self._keys_address(document))
             return KeySet([key for jwk in found["keys"] if (key := _key(jwk)) is not None])
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, JoseError):
             raise _unreachable() from None
 
-    def _keys_address(self, document: Mapping[str, Any]) -> str:
+    def _keys_address(self, document: OpenIDProviderMetadata) -> str:
         """`jwks_uri` of a discovery document that is this issuer's own. Raises ValueError, KeyError."""
+        if self.issuer.startswith("https://"):
+            document.validate_issuer()
+            document.validate_jwks_uri()
         address = str(document["jwks_uri"])
         if str(document["issuer"]).rstrip("/") != self.issuer or not _trustworthy(address):
             raise ValueError("not this issuer's discovery document")

@@ -21,8 +21,9 @@ and Goal back. Everything leaves as a draft or proposal until a person approves 
 
 Credentials: an API key as `X-API-Key` or `Authorization: Bearer`, or an access token of the configured issuer
 with the scopes `careplan.read`, `careplan.write`, `careplan.approve`, `careplan.audit`, `careplan.metrics`.
+A service without either answers on loopback names only (else 421), and to no page of another site (403).
 Every answer has an `X-Request-Id`; every error is `application/problem+json` (RFC 9457) with a `mend` that says
-what to do next."""
+what to do."""
 
 
 def documented(

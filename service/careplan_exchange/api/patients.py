@@ -25,6 +25,7 @@ router = APIRouter(prefix="/api/v1/patients", tags=["patients"])
             "The patient was merged, is deceased or inactive: a person must decide.", examples.NOT_ELIGIBLE
         ),
         422: problem("An argument is not as described.", examples.INVALID),
+        500: problem("The installation, not the request, is at fault.", examples.INTERNAL),
         502: problem("The record could not be read whole, or the server refused.", examples.INCOMPLETE),
         503: problem("The endpoint is overloaded.", examples.OVERLOADED),
         504: problem("The endpoint cannot be reached.", examples.UNREACHABLE),

@@ -39,7 +39,7 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Port, over the settings; 0: a free one.")
     ] = None,
 ) -> None:
-    """The HTTP service (OpenAPI at /docs). Beyond loopback it needs an API key or an OIDC issuer."""
+    """The HTTP service (OpenAPI at /openapi.json). Beyond loopback it needs an API key or an OIDC issuer."""
     from careplan_exchange import bootstrap
     from careplan_exchange.api import ApiAuth, OidcIssuer, run
 

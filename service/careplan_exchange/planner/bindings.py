@@ -184,23 +184,34 @@ class Bindings:
         )
 
     def _state(self, concept: Concept, variable: str, *, ever: bool) -> Binding:
-        """Present, absent or unknown. `ever` lets a past presence count (a resolved condition)."""
+        """Present, absent or unknown. `ever` lets a past presence count (a resolved condition).
+
+        A fact may itself say "unknown" (a provisional diagnosis, an order that cannot be read): then only a
+        certain presence decides. Of a status the latest statement holds.
+        """
         facts = self.facts(concept.id)
         recorded = [f for f in facts if f.state == "present" and (f.active or ever)]
         old = [] if ever else [fact for fact in recorded if self._too_old(fact, concept)]
         present = [fact for fact in recorded if fact not in old]
         absent = [f for f in facts if f.state == "absent" and not self._too_old(f, concept)]
-        if concept.kind == "status" and present and absent:
-            winners = _latest(present + absent)
-            states = {fact.state for fact in winners}
-            undated = any(not fact.effective for fact in present + absent)
-            if len(states) != 1 or undated:
+        unsure = [
+            f for f in facts if f.state == "unknown" and (f.active or ever) and not self._too_old(f, concept)
+        ]
+        if concept.kind == "status" and bool(present) + bool(absent) + bool(unsure) > 1:
+            stated = present + absent + unsure
+            winners = _latest(stated)
+            undated = any(not fact.effective for fact in stated)
+            if len({fact.state for fact in winners}) != 1 or undated:
                 return self._unknown(
-                    concept, variable, phrases.contradiction(concept), tuple(f.evidence for f in present + absent)
+                    concept, variable, phrases.contradiction(concept), tuple(f.evidence for f in stated)
                 )
-            present, absent = ([f for f in winners if f.state == state] for state in ("present", "absent"))
+            present, absent, unsure = (
+                [f for f in winners if f.state == state] for state in ("present", "absent", "unknown")
+            )
         if present:
             return self._flag(concept, variable, value=True, facts=present)
+        if unsure:
+            return self._unknown(concept, variable, phrases.unsure(concept), tuple(f.evidence for f in unsure))
         if absent:
             return self._flag(concept, variable, value=False, facts=absent)
         if old:
@@ -224,7 +235,8 @@ class Bindings:
             concept=concept.id,
             value=value,
             title=f"Time since {phrases.inline(concept.title)}",
-            shown=phrases.dated(phrases.quantity(value, "days"), latest[0].effective or ""),
+            # The date alone: a count of days would be another one tomorrow, and rewrite the plan every night.
+            shown=phrases.since(latest[0].effective or ""),
             gap=phrases.when(concept),
             evidence=tuple(fact.evidence for fact in latest),
         )

@@ -51,6 +51,15 @@ def contradiction(concept: Concept) -> str:
     return f"{concept.title}: what holds now? The record says both."
 
 
+def unsure(concept: Concept) -> str:
+    return f"{concept.title}: does it hold? What is recorded leaves it open."
+
+
+def since(on: str) -> str:
+    """How the time since a fact is shown: by the fact's own date, which does not change from day to day."""
+    return f"since {on[:10]}"
+
+
 def when(concept: Concept) -> str:
     return f"When was the latest: {inline(concept.title)}? The record does not say."
 

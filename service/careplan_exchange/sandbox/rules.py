@@ -140,8 +140,8 @@ def _same_json_type(value: Any, sent: Any) -> bool:
 
 
 def _coded(value: BaseModel, allowed: Mapping[str, str]) -> bool:
-    codings = getattr(value, "coding", None) or [value]
-    return any(one.code in allowed.get(getattr(one, "system", None) or "", "").split(" ") for one in codings)
+    codings: list[Any] = (value.coding or []) if hasattr(value, "coding") else [value]
+    return any(one.code in allowed.get(one.system or "", "").split(" ") for one in codings)
 
 
 def _empty(node: Any, path: str) -> Iterator[Problem]:

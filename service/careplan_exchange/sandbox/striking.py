@@ -127,8 +127,10 @@ async def _blanks(size: int | None) -> AsyncIterator[bytes]:
     if size is None:
         for chunk in repeat(_CHUNK):
             yield chunk
+            await asyncio.sleep(0)  # to hear that the client has gone
         return
     left = size - len(start)
     while left > 0:
         yield _CHUNK[:left]
         left -= len(_CHUNK)
+        await asyncio.sleep(0)

@@ -82,6 +82,14 @@ class BundleSource:
         self._endpoint = f"urn:careplan-exchange:bundle:{hashed(name)}"
         self._items: tuple[_Item, ...] | None = None
 
+    @property
+    def endpoint(self) -> str:
+        return self._endpoint
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
     async def pull(self, patient_id: str) -> PatientRecord:
         """The record of this patient (an id, or `system|value`).
 

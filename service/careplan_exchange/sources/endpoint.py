@@ -24,6 +24,14 @@ class EndpointSource:
     def __init__(self, client: FhirClient) -> None:
         self._client = client
 
+    @property
+    def endpoint(self) -> str:
+        return self._client.base_url
+
+    @property
+    def identity(self) -> str:
+        return self._client.connection.identity or self._client.base_url
+
     async def pull(self, patient_id: str) -> PatientRecord:
         """The whole record, read past any cache. `patient_id` is an id, or an identifier as `system|value`.
 
@@ -44,8 +52,8 @@ class EndpointSource:
         subjects = {resource.reference: subject_of(resource.content) for resource in resources}
         ours, left = belongings(resources, subjects, asked, self._client.base_url)
         return PatientRecord(
-            endpoint=self._client.base_url,
-            identity=self._client.connection.identity or self._client.base_url,
+            endpoint=self.endpoint,
+            identity=self.identity,
             release=capabilities.release,
             patient=patient,
             resources=ours,

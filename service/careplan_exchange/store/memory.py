@@ -60,8 +60,12 @@ class MemoryPlanStore:
         self._pendings[pending.id] = pending
         return pending
 
-    async def pendings(self, state: ReviewState | None = "pending") -> tuple[Pending, ...]:
-        return tuple(p for p in self._pendings.values() if state is None or p.state == state)
+    async def pendings(
+        self, state: ReviewState | None = "pending", *, of: tuple[str, str] | None = None
+    ) -> tuple[Pending, ...]:
+        return tuple(
+            p for p in self._pendings.values() if state in {None, p.state} and of in {None, (p.target, p.patient)}
+        )
 
     async def pending(self, pending_id: str) -> Pending | None:
         return self._pendings.get(pending_id)

@@ -117,10 +117,14 @@ class SqlPlanStore:
         return pending
 
     @to_the_end
-    async def pendings(self, state: ReviewState | None = "pending") -> tuple[Pending, ...]:
+    async def pendings(
+        self, state: ReviewState | None = "pending", *, of: tuple[str, str] | None = None
+    ) -> tuple[Pending, ...]:
         query = select(pendings).order_by(pendings.c.place)
         if state is not None:
             query = query.where(pendings.c.state == state)
+        if of is not None:
+            query = query.where(pendings.c.target == of[0], pendings.c.patient == of[1])
         async with self._database.read() as connection:
             return tuple(_pending(row) for row in await connection.execute(query))
 

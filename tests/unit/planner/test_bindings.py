@@ -213,10 +213,10 @@ def test_days_since_the_latest_such_fact():
         fact("diabetic_foot_exam", date="2026-11-14"),
         fact("diabetic_foot_exam", date="2026-01-01", id="x"),
     )
-    assert (exam.value, exam.shown) == (10, "10 days (2026-11-14)")
+    assert (exam.value, exam.shown) == (10, "since 2026-11-14")
     vague = bind("diabetic_foot_exam_days", fact("diabetic_foot_exam", date="2026-10"))
     assert vague.value == Interval(Decimal(24), Decimal(54))
-    assert vague.shown == "24 to 54 days (2026-10)"
+    assert vague.shown == "since 2026-10"
     this_month = bind("diabetic_foot_exam_days", fact("diabetic_foot_exam", date="2026-11"))
     assert this_month.value == Interval(Decimal(0), Decimal(23))
     tomorrow = bind("diabetic_foot_exam_days", fact("diabetic_foot_exam", date="2026-11-25"))
@@ -283,3 +283,25 @@ def test_units_of_comparisons():
 def test_the_subject_holds_what_planning_knows_and_no_more():
     bindings = Bindings(snapshot(birth=None), vocabulary())
     assert bindings.value("subject") == {"resourceType": "Patient", "gender": "male"}
+
+
+def test_an_order_that_cannot_be_read_makes_a_medicine_unknown_and_not_absent():
+    found = bind("metformin", fact("metformin", state="unknown"))
+    assert found.value is None
+    assert found.gap == "Metformin: does it hold? What is recorded leaves it open."
+    assert len(found.evidence) == 1
+
+
+def test_a_certain_presence_outweighs_a_doubtful_one_and_a_doubt_outweighs_an_absence():
+    doubtful = fact("type_2_diabetes", state="unknown")
+    assert bind("type_2_diabetes", doubtful, fact("type_2_diabetes")).value is True
+    assert bind("type_2_diabetes", doubtful, fact("type_2_diabetes", state="absent")).value is None
+    assert bind("type_2_diabetes", fact("type_2_diabetes", state="unknown", active=False)).value is False
+
+
+def test_the_latest_statement_of_a_status_holds_also_when_it_is_that_nobody_knows():
+    earlier = fact("pregnancy", state="absent", date="2026-11-20")
+    assert bind("pregnancy", earlier, fact("pregnancy", state="unknown", date="2026-11-22")).value is None
+    assert bind("pregnancy", fact("pregnancy", state="unknown", date="2026-11-18"), earlier).value is False
+    later = fact("pregnancy", date="2026-11-22")
+    assert bind("pregnancy", fact("pregnancy", state="unknown", date="2026-11-20"), later).value is True

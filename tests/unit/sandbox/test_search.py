@@ -162,6 +162,15 @@ async def test_pages_show_what_the_search_found_though_something_was_written_mea
     assert await total(http, "Observation?patient=1x") == 4
 
 
+async def test_only_so_many_searches_are_remembered_and_the_pages_of_older_ones_have_expired(
+    http, record, monkeypatch
+):
+    monkeypatch.setattr("careplan_exchange.sandbox.pages._KEPT", 2)
+    pages = [(await http.get("/Observation?_count=1")).json() for _ in range(3)]
+    following = [next(one["url"] for one in page["link"] if one["relation"] == "next") for page in pages]
+    assert [(await http.get(url)).status_code for url in following] == [410, 200, 200]
+
+
 @pytest.mark.parametrize("offset", ["9", "-1", "x", ""])
 async def test_a_page_that_was_never_linked_is_refused(http, record, offset):
     first = (await http.get("/Observation?_count=2")).json()
