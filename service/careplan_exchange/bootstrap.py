@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import version as installed_version
@@ -156,9 +156,12 @@ class Services:
 
     async def source(self, name: str) -> Source:
         """The endpoint of that name or URL, or the Bundle file at that path."""
-        if name not in self.settings.endpoints and name.endswith(".json"):
+        if self._is_file(name):
             return _bundle_file(Path(name))
         return EndpointSource(await self.client(name))
+
+    def _is_file(self, name: str) -> bool:
+        return name.endswith(".json") and name not in self.settings.endpoints and not config.is_url(name)
 
     async def propose(self, request: ExchangeRequest) -> tuple[PatientRecord, Proposal]:
         """The dry run. Raises CareplanError."""
@@ -177,10 +180,26 @@ class Services:
         self, request: ExchangeRequest, *, exchange_id: str, accepting: Pending | None = None
     ) -> Receipt:
         """The whole path. Raises CareplanError."""
-        source = await self.source(request.endpoint)
-        request = await _by_id(source, request)
+        try:
+            steps = await self._steps(request)
+            request = await _by_id(steps.source, request)
+            today = self.today(request)
+        except CareplanError as error:
+            await self._note_failed(exchange_id, error)
+            raise
+        return await exchange.sync(
+            steps, exchange.Request(exchange=exchange_id, asked=request, today=today, accepting=accepting)
+        )
+
+    async def _steps(self, request: ExchangeRequest) -> exchange.Steps:
         target = request.target or request.endpoint
-        steps = exchange.Steps(
+        if self._is_file(target):
+            raise UsageError(
+                "A Bundle file can be read from, not written to.",
+                mend="Name the server to write to with --target, or use `careplan plan`.",
+            )
+        source = await self.source(request.endpoint)
+        return exchange.Steps(
             source=source,
             writer=FhirPlanWriter(await self.client(target), ids=self.ids),
             plans=self.plans,
@@ -194,10 +213,17 @@ class Services:
             ),
             version=VERSION,
         )
-        return await exchange.sync(
-            steps,
-            exchange.Request(exchange=exchange_id, asked=request, today=self.today(request), accepting=accepting),
+
+    async def _note_failed(self, exchange_id: str, error: CareplanError) -> None:
+        """Note what failed before the data path began. A ledger that cannot be written must not hide why."""
+        entry = Entry(
+            exchange=exchange_id,
+            event=logs.EXCHANGE_FAILED,
+            at=self.clock.now().isoformat(),
+            data={"error": error.key},
         )
+        with suppress(CareplanError):
+            await self.ledger.append([entry])
 
     async def sync(self, request: ExchangeRequest, *, exchange_id: str) -> Receipt:
         """The whole path for a caller that wants a receipt in any case: a failure is one of outcome "failed"."""
@@ -279,10 +305,10 @@ def _bundle_file(path: Path) -> BundleSource:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(
-            f"The Bundle file {path} cannot be read: {error.strerror}.", mend="Check the path."
-        ) from None
-    return BundleSource(data, identity=path.stem, name=path.name)
+        raise UsageError(f"The Bundle file cannot be read: {error.strerror}.", mend="Check the path.") from None
+    # A file is often named after the patient: only a hash of its name goes further. The same name is the same
+    # source, so that a fresh export of a record goes on with the plan of the last one.
+    return BundleSource(data, identity=f"bundle-{logs.hashed(path.stem)}", name=path.name)
 
 
 def _decided(review: str, state: ReviewState, by: str, at: str) -> Entry:

@@ -16,7 +16,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -60,6 +59,8 @@ class Endpoint(_Section):
 
     @model_validator(mode="after")
     def _credentials_are_named(self) -> Self:
+        if self.url.username or self.url.password:
+            raise ValueError('it holds a user name or password: set auth = "basic", `username`, `password_env`')
         if self.auth == "basic" and not (self.username and (self.password_env or self.password_file)):
             raise ValueError('auth = "basic" needs `username` and one of `password_env`, `password_file`')
         if self.auth == "bearer" and not (self.token_env or self.token_file):
@@ -70,7 +71,7 @@ class Endpoint(_Section):
 class Store(_Section):
     """`sqlite:///careplan.db` or `postgresql://user@host/name`; the password comes from a variable or file."""
 
-    url: str = "sqlite:///careplan.db"
+    url: str = Field(default="sqlite:///careplan.db", repr=False)  # it may hold a password
     password_env: str | None = None
     password_file: Path | None = None
 
@@ -169,14 +170,9 @@ def endpoint_named(settings: Settings, name: str) -> Endpoint:
     """The endpoint of that name, or one made of a URL. Raises SettingsError naming the nearest name."""
     if name in settings.endpoints:
         return settings.endpoints[name]
-    if name.startswith(("http://", "https://")):
-        try:
-            url = TypeAdapter(AnyHttpUrl).validate_python(name)
-        except ValidationError:
-            raise SettingsError(
-                "The endpoint's URL is not a valid URL.", mend="Give it as https://host[:port]/path."
-            ) from None
-        return _configured_for(settings, url) or Endpoint(url=url)
+    if is_url(name):
+        endpoint = endpoint_at(name)
+        return _configured_for(settings, endpoint.url) or endpoint
     raise SettingsError(
         f"There is no endpoint named '{name}'.{_nearest(name, settings.endpoints)}",
         mend="Give a URL (https://…), or add [endpoints.NAME] to careplan.toml.",
@@ -189,21 +185,46 @@ def _configured_for(settings: Settings, url: AnyHttpUrl) -> Endpoint | None:
     return next((one for one in settings.endpoints.values() if str(one.url).rstrip("/") == wanted), None)
 
 
+def is_url(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://"))
+
+
+def endpoint_at(url: str) -> Endpoint:
+    """An endpoint of which only the URL is known. Raises SettingsError, which does not repeat the URL."""
+    try:
+        return Endpoint.model_validate({"url": url})
+    except ValidationError as error:
+        raise SettingsError(
+            f"The endpoint's URL cannot be used: {error.errors()[0]['msg']}.",
+            mend="Give it as https://host[:port]/path.",
+        ) from None
+
+
 def secret(what: str, env: str | None, file: Path | None) -> str:
-    """The secret behind a variable or file. Raises SettingsError that names the place, never the value."""
+    """The secret behind a variable or file, without white space around it, never empty.
+
+    Raises SettingsError that names the place, never the value.
+    """
     if env is not None:
-        value = os.environ.get(env)
+        value = os.environ.get(env, "").strip()
         if not value:
             raise SettingsError(f"The {what} is empty: variable {env} is not set.", mend=f"Set {env}.")
-        return value.strip()
+        return value
     if file is not None:
         try:
-            return file.read_text(encoding="utf-8").strip()
+            value = file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(
                 f"The {what} cannot be read from {file}: {error.strerror}.",
                 mend="Check path and permissions.",
             ) from None
+        except UnicodeDecodeError:
+            raise SettingsError(
+                f"The {what} in {file} is not text.", mend="Save it as UTF-8, one line."
+            ) from None
+        if not value:
+            raise SettingsError(f"The {what} is empty: {file} holds nothing.", mend="Write it into that file.")
+        return value
     raise SettingsError(f"No {what} is configured.", mend="Name its variable or file in careplan.toml.")
 
 

@@ -13,11 +13,8 @@ from typing import Any
 import structlog
 
 EXCHANGE_STARTED = "exchange.started"
-EXCHANGE_PULLED = "exchange.pulled"
-EXCHANGE_MAPPED = "exchange.mapped"
 EXCHANGE_PLANNED = "exchange.planned"
 EXCHANGE_COMPARED = "exchange.compared"
-EXCHANGE_DECIDED = "exchange.decided"
 EXCHANGE_WRITTEN = "exchange.written"
 EXCHANGE_SETTLED = "exchange.settled"
 EXCHANGE_FINISHED = "exchange.finished"

@@ -39,6 +39,12 @@ def vocabulary() -> Vocabulary:
     return load_vocabulary(knowledge.documents("profiles"))
 
 
+@cache
+def protocol_documents() -> tuple[knowledge.Document, ...]:
+    """The files of protocols/, read once. Not to be changed."""
+    return knowledge.documents("protocols")
+
+
 def fact(concept: str, value: Any = None, *, date: str | None = "2026-10-02", **more: Any) -> Fact:
     """`fact("hba1c", "8.1")`, `fact("egfr", "<60")`, `fact("hba1c", "5.6..7.0")`, `fact("hypertension")`."""
     found = vocabulary().concepts[concept]

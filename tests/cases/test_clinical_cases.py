@@ -8,7 +8,7 @@ import pytest
 
 from careplan_exchange import knowledge, planner
 from careplan_exchange.model.proposal import Proposal, Target
-from tests.cases.snapshots import ALL, fact, snapshot, vocabulary
+from tests.cases.snapshots import ALL, fact, protocol_documents, snapshot, vocabulary
 
 FOLDER = Path(__file__).parent / "clinical"
 SHARED = ["dietitian-referral", "physical-activity", "uacr", "egfr", "medication-review"]
@@ -29,7 +29,7 @@ CASES = [
 
 @cache
 def protocols() -> tuple[planner.Protocol, ...]:
-    return planner.load_protocols(knowledge.documents("protocols"), vocabulary())
+    return planner.load_protocols(protocol_documents(), vocabulary())
 
 
 def read_fact(written: Any):

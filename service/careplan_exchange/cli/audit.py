@@ -84,12 +84,12 @@ def export(
     """The whole ledger as NDJSON, with its head hash: keep that hash elsewhere, and a cut chain shows."""
     from . import show
 
-    with show.opened_for_writing(out) as sink:
-
-        async def work(services: "show.Services") -> None:
+    async def work(services: "show.Services") -> None:
+        # Opened last: a database that does not open must not cost an earlier export of the same name.
+        with show.opened_for_writing(out) as sink:
             async for line in services.export_ledger():
                 sink.write(line)
 
-        with_services(work)
+    with_services(work)
     if out is not None:
         typer.echo(f"Wrote {out}.", err=True)

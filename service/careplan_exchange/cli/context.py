@@ -50,7 +50,7 @@ def settings() -> "Settings":
     loaded = config.load(_options.config)
     changes: dict[str, Any] = {}
     if _options.store is not None:
-        changes["store"] = config.Store(url=_options.store)
+        changes["store"] = loaded.store.model_copy(update={"url": _options.store})
     if _options.log_level is not None:
         level = _options.log_level.upper()
         if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

@@ -65,7 +65,6 @@ def sync(
             from careplan_exchange.bootstrap import failed_receipt
 
             show.print_json(failed_receipt(error, exchange_ids[0]))
-            sys.exit(error.exit_code)
         raise
     if json:
         show.print_json(receipt)

@@ -27,6 +27,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Write a commented careplan.toml."""
+    from careplan_exchange.config import endpoint_at
     from careplan_exchange.errors import UsageError
 
     from . import show
@@ -34,6 +35,7 @@ def init(
 
     if file.exists() and not force:
         raise UsageError(f"{file} is there already.", mend="Edit it, name another with --file, or add --force.")
+    endpoint_at(endpoint)
     show.write_file(file, settings_file(endpoint).encode())
     typer.echo(f"Wrote {file}. Next: careplan doctor")
 

@@ -12,7 +12,7 @@ def settings_file(endpoint: str) -> str:
 log_level = "WARNING"            # DEBUG, INFO, WARNING, ERROR; logs never hold a patient's data
 
 [endpoints.hospital]
-url = {json.dumps(endpoint)}
+url = {json.dumps(endpoint, ensure_ascii=False)}
 # identity = "hospital"          # names this server in identifiers; set it first if the URL may change
 auth = "none"                    # "none", "basic" (username, password_…) or "bearer" (token_…)
 # username = "careplan"

@@ -166,8 +166,8 @@ class Bindings:
         latest = _latest(numbers)
         if not latest:
             gap = phrases.undated(concept) if numbers else phrases.missing(concept)
-            return self._unknown(concept, concept.id, gap, tuple(fact.evidence for fact in numbers))
-        evidence = tuple(fact.evidence for fact in latest)
+            return self._unknown(concept, concept.id, gap, _evidence(numbers))
+        evidence = _evidence(latest)
         on = latest[0].effective or ""
         if self._too_old(latest[0], concept):
             return self._unknown(concept, concept.id, phrases.outdated(concept, on), evidence)
@@ -202,23 +202,23 @@ class Bindings:
             winners = _latest(stated)
             undated = any(not fact.effective for fact in stated)
             if len({fact.state for fact in winners}) != 1 or undated:
-                return self._unknown(
-                    concept, variable, phrases.contradiction(concept), tuple(f.evidence for f in stated)
-                )
+                return self._unknown(concept, variable, phrases.contradiction(concept), _evidence(stated))
             present, absent, unsure = (
                 [f for f in winners if f.state == state] for state in ("present", "absent", "unknown")
             )
         if present:
             return self._flag(concept, variable, value=True, facts=present)
         if unsure:
-            return self._unknown(concept, variable, phrases.unsure(concept), tuple(f.evidence for f in unsure))
+            return self._unknown(concept, variable, phrases.unsure(concept), _evidence(unsure))
         if absent:
             return self._flag(concept, variable, value=False, facts=absent)
+        return self._unstated(concept, variable, old)
+
+    def _unstated(self, concept: Concept, variable: str, old: list[Fact]) -> Binding:
+        """Nothing that still counts says anything: only a list that was read whole can mean "absent"."""
         if old:
             newest = max(fact.effective or "" for fact in old)
-            return self._unknown(
-                concept, variable, phrases.outdated(concept, newest), tuple(f.evidence for f in old)
-            )
+            return self._unknown(concept, variable, phrases.outdated(concept, newest), _evidence(old))
         if concept.when_absent == "absent" and CATEGORIES[concept.kind] <= self.snapshot.categories:
             return self._flag(concept, variable, value=False, facts=[])
         return self._unknown(concept, variable, phrases.missing(concept), ())
@@ -238,7 +238,7 @@ class Bindings:
             # The date alone: a count of days would be another one tomorrow, and rewrite the plan every night.
             shown=phrases.since(latest[0].effective or ""),
             gap=phrases.when(concept),
-            evidence=tuple(fact.evidence for fact in latest),
+            evidence=_evidence(latest),
         )
 
     def _flag(self, concept: Concept, variable: str, *, value: bool, facts: Iterable[Fact]) -> Binding:
@@ -252,7 +252,7 @@ class Bindings:
             title=concept.title,
             shown=phrases.state(value=value, dates=dates, recorded=bool(found)),
             gap=phrases.missing(concept),
-            evidence=tuple(fact.evidence for fact in found),
+            evidence=_evidence(found),
         )
 
     def _unknown(self, concept: Concept, variable: str, gap: str, evidence: tuple[Evidence, ...]) -> Binding:
@@ -287,6 +287,10 @@ def concept_of(variable: str, vocabulary: Vocabulary) -> Concept | None:
         if concept is not None and (suffix == DAYS or concept.kind != "measurement"):
             return concept
     return None
+
+
+def _evidence(facts: Iterable[Fact]) -> tuple[Evidence, ...]:
+    return tuple(fact.evidence for fact in facts)
 
 
 def _starts_after(fact: Fact, limit: date) -> bool:

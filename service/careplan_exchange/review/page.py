@@ -51,4 +51,6 @@ def _target_text(target: Target) -> str:
         return f"{target.low} to {target.high} {target.unit}"
     if target.high is not None:
         return f"at most {target.high} {target.unit}"
-    return f"at least {target.low} {target.unit}"
+    if target.low is not None:
+        return f"at least {target.low} {target.unit}"
+    return "to be agreed"

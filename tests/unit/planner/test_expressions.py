@@ -4,7 +4,7 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careplan_exchange.planner.expressions import EvaluationError, compiled, evaluated, truth
@@ -229,6 +229,7 @@ numbers = st.integers(-20, 20).map(lambda n: Decimal(n) / 2)
 operators = st.sampled_from([">", "<", ">=", "<=", "=", "!="])
 
 
+@settings(deadline=None)
 @given(
     numbers,
     numbers,

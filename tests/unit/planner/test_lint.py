@@ -7,7 +7,7 @@ import pytest
 
 from careplan_exchange import knowledge, planner
 from careplan_exchange.errors import KnowledgeError
-from tests.cases.snapshots import vocabulary
+from tests.cases.snapshots import protocol_documents, vocabulary
 
 ACTIVITY = """\
 resourceType: ActivityDefinition
@@ -102,7 +102,7 @@ def test_a_protocol_that_holds_together_has_no_finding_and_loads():
 
 
 def test_our_own_protocols_have_no_finding():
-    assert planner.lint(knowledge.documents("protocols"), vocabulary()) == ()
+    assert planner.lint(protocol_documents(), vocabulary()) == ()
 
 
 def test_loading_stops_with_all_findings():

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from careplan_exchange import knowledge
 from careplan_exchange.planner.elements import PATIENT_TEXT, extension, items
+from tests.cases.snapshots import protocol_documents
 
 
 def texts():
-    for document in knowledge.documents("protocols"):
+    for document in protocol_documents():
         holders = [document.content, *items(document.content, "goal")]
         for holder in holders:
             if text := extension(holder, PATIENT_TEXT):

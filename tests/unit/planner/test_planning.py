@@ -6,42 +6,11 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from careplan_exchange import knowledge, planner
-from careplan_exchange.model.codec import encode
+from careplan_exchange import planner
 from careplan_exchange.model.proposal import Citation, Used
 from careplan_exchange.planner.dates import after, days_of, instant_of
-from careplan_exchange.planner.loading import compile_protocols
-from tests.cases.snapshots import fact, snapshot, vocabulary
-
-
-def condition(expression, unknown=None, safety=None, **more):
-    named = (("unknown", unknown), ("safety", safety), ("question", more.get("question")))
-    values = [(name, value) for name, value in named if value]
-    return {
-        "kind": "applicability",
-        "expression": {
-            "language": "text/fhirpath",
-            "expression": expression,
-            **({"description": more["description"]} if "description" in more else {}),
-        },
-        "extension": [
-            {"url": f"urn:careplan-exchange:{name}", "valueString" if name == "question" else "valueCode": value}
-            for name, value in values
-        ],
-    }
-
-
-def plan_of(*plans, definitions=(), facts=(), **patient):
-    files = [
-        (f"protocols/{number}/plan.json", {"resourceType": "PlanDefinition", "status": "active", **plan})
-        for number, plan in enumerate(plans)
-    ]
-    files += [
-        (f"protocols/d{number}.json", {"status": "active", **definition})
-        for number, definition in enumerate(definitions)
-    ]
-    protocols = compile_protocols([knowledge.parse(name, encode(content)) for name, content in files])
-    return planner.plan(snapshot(*facts, **patient), protocols, vocabulary())
+from tests.cases.snapshots import fact, protocol_documents, snapshot, vocabulary
+from tests.unit.planner.plans import CODED, condition, definition, plan_of, uses
 
 
 def reason_of(expression, *facts, **more):
@@ -93,7 +62,7 @@ def reason_of(expression, *facts, **more):
         (
             "%metformin_days > 30",
             {"metformin": None},
-            "Time since metformin 53 days (2026-10-02) is above 30 days.",
+            "Time since metformin since 2026-10-02 is above 30 days.",
         ),
         ("true", {}, "This always holds."),
         ("false", {}, "This never holds."),
@@ -295,16 +264,7 @@ def test_a_time_that_cannot_be_read_has_no_instant():
     assert days_of("2026") == (date(2026, 1, 1), date(2026, 12, 31))
 
 
-def definition(url, **more):
-    return {"resourceType": "ActivityDefinition", "url": url, "kind": "ServiceRequest", **more}
-
-
-CODED = {"code": {"coding": [{"system": "urn:s", "code": "1"}], "text": "Coded"}}
 DAILY = {"timingTiming": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}
-
-
-def uses(plan, url, **more):
-    return {"id": plan, "action": [{"id": "x", "definitionCanonical": url, **more}]}
 
 
 def test_the_very_same_activity_of_two_protocols_stands_once_with_both_reasons():
@@ -497,7 +457,7 @@ def test_a_protocol_with_nothing_but_a_withheld_action_applies():
 
 def test_planning_changes_nothing_and_repeats_itself():
     facts = [fact("type_2_diabetes"), fact("hba1c", "8.1"), fact("hypertension")]
-    protocols = planner.load_protocols(knowledge.documents("protocols"), vocabulary())
+    protocols = planner.load_protocols(protocol_documents(), vocabulary())
     found = snapshot(*facts)
     before = msgspec.json.encode(found, order="deterministic")
     first = planner.plan(found, protocols, vocabulary())

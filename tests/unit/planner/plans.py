@@ -1,0 +1,49 @@
+"""Plans of a few lines, and what they come to for a patient."""
+
+from careplan_exchange import knowledge, planner
+from careplan_exchange.model.codec import encode
+from careplan_exchange.planner.loading import compile_protocols
+from tests.cases.snapshots import snapshot, vocabulary
+
+CODED = {"code": {"coding": [{"system": "urn:s", "code": "1"}], "text": "Coded"}}
+
+
+def condition(expression, unknown=None, safety=None, **more):
+    named = (("unknown", unknown), ("safety", safety), ("question", more.get("question")))
+    values = [(name, value) for name, value in named if value]
+    return {
+        "kind": more.get("kind", "applicability"),
+        "expression": {
+            "language": more.get("language", "text/fhirpath"),
+            "expression": expression,
+            **({"description": more["description"]} if "description" in more else {}),
+        },
+        "extension": [
+            {"url": f"urn:careplan-exchange:{name}", "valueString" if name == "question" else "valueCode": value}
+            for name, value in values
+        ],
+    }
+
+
+def definition(url, **more):
+    return {"resourceType": "ActivityDefinition", "url": url, "kind": "ServiceRequest", **more}
+
+
+def uses(plan, url, **more):
+    return {"id": plan, "action": [{"id": "x", "definitionCanonical": url, **more}]}
+
+
+def compiled_of(*plans, definitions=()):
+    files = [
+        (f"protocols/{number}/plan.json", {"resourceType": "PlanDefinition", "status": "active", **plan})
+        for number, plan in enumerate(plans)
+    ]
+    files += [
+        (f"protocols/d{number}.json", {"status": "active", **found}) for number, found in enumerate(definitions)
+    ]
+    return compile_protocols([knowledge.parse(name, encode(content)) for name, content in files])
+
+
+def plan_of(*plans, definitions=(), facts=(), **patient):
+    protocols = compiled_of(*plans, definitions=definitions)
+    return planner.plan(snapshot(*facts, **patient), protocols, vocabulary())
