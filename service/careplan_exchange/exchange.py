@@ -6,6 +6,7 @@ anything is compared.
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cache
 
 import msgspec
 
@@ -200,6 +201,7 @@ async def _compare(
     bases = await steps.plans.bases(steps.writer.target, _whose(steps, request))
     release = await steps.writer.release()
 
+    @cache
     def rendered(*, active: bool) -> tuple[Rendered, ...]:
         context = RenderContext(
             endpoint_identity=record.identity,

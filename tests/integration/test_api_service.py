@@ -181,7 +181,8 @@ def test_the_same_key_sent_many_times_at_once_runs_one_exchange(folder, patient)
             return {answer.headers["location"] for answer in answers}
 
         (location,) = asyncio.run(send())
-        assert service.finished(location)["receipt"]["outcome"] == "written"
+        row = service.finished(location)
+        assert row["receipt"]["outcome"] == "written", row
         assert 'careplan_exchanges_total{outcome="written"} 1.0' in service.http.get("/metrics").text
 
 

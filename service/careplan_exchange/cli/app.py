@@ -69,8 +69,6 @@ def run() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
     except Exception as error:  # noqa: BLE001 - a person sees a sentence; the trace is for DEBUG
         from .show import print_fault
 

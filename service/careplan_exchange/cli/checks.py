@@ -71,14 +71,15 @@ def _knowledge(settings: config.Settings) -> Check:
 
 
 async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check]:
-    what = f"endpoint {name}"
+    what = step = f"endpoint {name}"
     try:
         async with connect(bootstrap.connection(settings, name), ids=bootstrap.RandomIds()) as client:
             capabilities = await client.capabilities()
             software = capabilities.software or "unnamed software"
             yield Check(what, ok=True, found=f"answers: {software}, FHIR {capabilities.fhir_version}")
+            step = f"{what}, authentication"
             await client.search(bootstrap.ANY_PATIENT)
-            yield Check(f"{what}, authentication", ok=True, found="a search for Patient is allowed")
+            yield Check(step, ok=True, found="a search for Patient is allowed")
             missing = [
                 f"{kind} {interaction}"
                 for kind in _WRITES
@@ -86,7 +87,7 @@ async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check
                 if not capabilities.supports(kind, interaction)
             ]
     except CareplanError as error:
-        yield _failed(what, error)
+        yield _failed(step, error)
         return
     if missing:
         yield Check(

@@ -1,6 +1,7 @@
 """What `careplan demo` does, step by step. Every step checks what it claims: a claim that fails ends the demo."""
 
 import asyncio
+import json
 import os
 import sys
 import tempfile
@@ -28,11 +29,11 @@ TODAY = "2026-11-24"
 
 _SETTINGS = """\
 [endpoints.sandbox]
-url = "{url}"
+url = {url}
 identity = "demo"
 
 [store]
-url = "sqlite:///{database}"
+url = {database}
 """
 _SHOWN = "02-older-adult-si-units"
 _KILLED = "04-kidney-disease"
@@ -48,16 +49,28 @@ class DemoError(CareplanError):
 def run_demo(folder: Path | None) -> None:
     """Run it all. Raises DemoError, and whatever the product itself raises."""
     place = folder or Path(tempfile.mkdtemp(prefix="careplan-demo-"))
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{place} cannot be made: {error.strerror}.", mend="Name another --folder.") from None
     database = place / "careplan.db"
     if database.exists():
         raise UsageError(f"{place} holds an earlier demo.", mend="Name another --folder, or none.")
     logs.configure("ERROR")
+    _leave_out_the_environment()
     with serve_in_background(PATIENTS) as sandbox:
         show.out.print(f"[bold]The sandbox[/] answers at {sandbox.url}, with synthetic patients.\n")
         settings_file = place / "careplan.toml"
-        show.write_file(settings_file, _SETTINGS.format(url=sandbox.url, database=database.resolve()).encode())
+        values = {"url": sandbox.url, "database": f"sqlite:///{database.resolve()}"}
+        quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+        show.write_file(settings_file, _SETTINGS.format(**quoted).encode())
         asyncio.run(_steps(settings_file, sandbox, place))
+
+
+def _leave_out_the_environment() -> None:
+    """The demo stands alone: a variable meant for a real installation must not lead it to that database."""
+    for variable in [name for name in os.environ if name.upper().startswith("CAREPLAN_")]:
+        del os.environ[variable]
 
 
 async def _steps(settings_file: Path, sandbox: Sandbox, place: Path) -> None:
@@ -76,7 +89,7 @@ async def _steps(settings_file: Path, sandbox: Sandbox, place: Path) -> None:
         _claim(verdict.problem is None, "the ledger's hash chain holds")
         receipt, proposal = receipts[_SHOWN], await services.proposal("sandbox", patients[_SHOWN], TODAY)
         page = _leave_page(place, proposal, receipt, sandbox.url)
-        show.out.print(f"\n[bold]One patient's plan, to look at:[/] {page.as_uri()}")
+        show.out.print(f"\n[bold]One patient's plan, to look at:[/] {page.as_uri()}", soft_wrap=True)
 
 
 class _Demo:
@@ -152,7 +165,6 @@ class _Demo:
             *("sync", "--endpoint", "sandbox", "--patient", patient, "--today", TODAY),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            env={key: value for key, value in os.environ.items() if not key.startswith("CAREPLAN_")},
         )
         deadline = time.monotonic() + 20
         while not await self.plans_of(patient):

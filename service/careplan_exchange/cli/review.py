@@ -55,7 +55,7 @@ def approve(review: ReviewArgument, by: ByOption = None, json: JsonOption = Fals
 
     from . import show
 
-    receipt = with_services(lambda services: services.approve(review, by=by or getpass.getuser()))
+    receipt = with_services(lambda services: services.approve(review, by=_who(by)))
     if json:
         show.print_json(receipt)
     else:
@@ -66,5 +66,18 @@ def approve(review: ReviewArgument, by: ByOption = None, json: JsonOption = Fals
 
 def reject(review: ReviewArgument, by: ByOption = None) -> None:
     """Put it away: the plan on the server stays as it is."""
-    with_services(lambda services: services.reject(review, by=by or getpass.getuser()))
+    with_services(lambda services: services.reject(review, by=_who(by)))
     typer.echo(f"Rejected {review}. The plan on the server stays as it is.")
+
+
+def _who(by: str | None) -> str:
+    from careplan_exchange.errors import UsageError
+
+    if by is not None and by.strip():
+        return by.strip()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as containers have them
+        raise UsageError(
+            "Nothing says who decides: this account has no name.", mend="Name the person with --by."
+        ) from None

@@ -1,6 +1,7 @@
 """How results look on a terminal. Facts as JSON go through `print_json`; nothing here computes anything."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.panel import Panel
 from rich.table import Table
 
@@ -24,11 +25,36 @@ from careplan_exchange.review import diff_lines
 
 __all__ = ["Receipt", "Services", "escape"]
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class _Console(Console):
+    """A reader that has seen enough (`| head`) is no fault: the rest goes nowhere, the exit code stays."""
+
+    def on_broken_pipe(self) -> None:
+        _let_the_rest_go(self.file.fileno())
+
+
+def _let_the_rest_go(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+out = _Console(highlight=False)
+err = _Console(stderr=True, highlight=False)
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""All but the line feed. A text from a server could carry commands for the terminal."""
+
+_WIDE = 110
+"""Columns of a terminal on which a table of exchanges has room for more than who, when and what."""
 
 _OUTCOME_STYLE = {"written": "green", "unchanged": "blue", "review": "yellow", "failed": "red"}
 _SEVERITY_STYLE = {"error": "red", "warning": "yellow", "information": "dim"}
+
+
+def escape(text: str) -> str:
+    """Text that is not ours: no markup in it counts, and no control character reaches the terminal."""
+    return escape_markup(_CONTROL.sub("\ufffd", text))
 
 
 @contextmanager
@@ -42,8 +68,8 @@ def working(what: str) -> Iterator[None]:
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.buffer.write(encode(value) + b"\n")
-    sys.stdout.flush()
+    with opened_for_writing(None) as sink:
+        sink.write(encode(value) + b"\n")
 
 
 def print_error(error: CareplanError) -> None:
@@ -167,7 +193,8 @@ def print_diff(pending: Pending) -> None:
 
 
 def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
-    table = _table("Exchanges", "exchange", "when", "patient", "outcome", "resources", "issues", lines=False)
+    counts = ("resources", "issues") if out.width >= _WIDE else ()
+    table = _table("Exchanges", "exchange", "when", "patient", "outcome", *counts, lines=False)
     for row in rows:
         style = _OUTCOME_STYLE.get(row["outcome"], "")
         table.add_row(
@@ -175,8 +202,7 @@ def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
             row["at"][:19],
             escape(row["patient"]),
             f"[{style}]{row['outcome']}[/]" if style else row["outcome"],
-            str(row["resources"]),
-            str(row["issues"]),
+            *(str(row[count]) for count in counts),
         )
     out.print(table)
 
@@ -206,29 +232,39 @@ def read_file(path: Path) -> bytes:
 
 @contextmanager
 def opened_for_writing(path: Path | None) -> Iterator[BinaryIO]:
-    """The file, or standard output without one."""
+    """The file, or standard output without one. A disk that fills up meanwhile is a UsageError as well."""
     if path is None:
-        yield sys.stdout.buffer
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _let_the_rest_go(sys.stdout.fileno())
+        except OSError as error:
+            raise _not_written("Standard output", error) from None
         return
     try:
-        sink = path.open("wb")
+        with path.open("wb") as sink:
+            yield sink
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.", mend="Name another place.") from None
-    with sink:
-        yield sink
+        raise _not_written(str(path), error) from None
 
 
 def write_file(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.", mend="Name another place.") from None
+    with opened_for_writing(path) as sink:
+        sink.write(data)
+
+
+def _not_written(place: str, error: OSError) -> UsageError:
+    return UsageError(
+        f"{place} cannot be written: {error.strerror}.", mend="Name another place, or make room there."
+    )
 
 
 def _table(title: str | None, *columns: str, lines: bool = True) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", show_lines=lines)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # An id is there to be copied: it stays whole where the terminal is narrow.
+        table.add_column(column, overflow="fold", no_wrap=column in {"id", "exchange"})
     return table
 
 

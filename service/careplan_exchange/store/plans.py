@@ -151,6 +151,8 @@ class SqlPlanStore:
 
     @to_the_end
     async def clear_pending(self, target: str, patient: str, at: str) -> None:
+        if not await self.pendings(of=(target, patient)):
+            return  # nearly always; a look costs less than a write
         async with self._database.write() as connection:
             await self._supersede(connection, target, patient, at)
 

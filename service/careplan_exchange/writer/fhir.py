@@ -48,6 +48,7 @@ class FhirPlanWriter:
         links = {change.full_url: change.type for change in changes}
         require_valid([*(change.body for change in changes), *companions], capabilities.release, links)
         _require_support(changes, capabilities)
+        _require_versions(changes)
         taken = self._taken(companions, capabilities)
         if capabilities.transaction:
             bundle = transaction_of(changes, taken, self.target, self._ids)
@@ -106,6 +107,17 @@ def _require_support(changes: Sequence[ResourceChange], capabilities: Capabiliti
                 f"The target cannot search {change.type} by identifier, so a write could not be repeated safely; "
                 "nothing was sent.",
                 mend="Have that search parameter switched on, or use another server as --target.",
+            )
+
+
+def _require_versions(changes: Sequence[ResourceChange]) -> None:
+    """Raises UnsupportedServerError where nothing could tell the server which version an update is meant for."""
+    for change in changes:
+        if change.action != "create" and not change.version_id:
+            raise UnsupportedServerError(
+                f"The target gives no version for {change.reference}, so an update could overwrite somebody "
+                "else's change unnoticed; nothing was sent.",
+                mend=f"Have versioning of {change.type} switched on, or use another server as --target.",
             )
 
 

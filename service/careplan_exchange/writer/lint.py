@@ -7,7 +7,10 @@ elements, never values.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from careplan_exchange.errors import InvalidResourceError
 from careplan_exchange.model.changes import Json
@@ -35,8 +38,6 @@ def require_valid(bodies: Iterable[Json], release: FhirRelease, links: Mapping[s
 
 def lint(body: Json, release: FhirRelease, links: Mapping[str, str]) -> tuple[Issue, ...]:
     """Every problem of one resource, empty where there is none."""
-    from pydantic import ValidationError
-
     name = str(body.get("resourceType"))
     try:
         model = _model_of(name, release).model_validate(body)
@@ -61,6 +62,7 @@ def lint(body: Json, release: FhirRelease, links: Mapping[str, str]) -> tuple[Is
     )
 
 
+@cache
 def _model_of(name: str, release: FhirRelease) -> Any:
     # Half a second of imports that no dry run needs.
     if release == "R4":
@@ -82,24 +84,28 @@ def _values(node: Any, path: list[str]) -> Iterator[Any]:
 
 def _wrong_targets(model: Any, path: str, links: Mapping[str, str]) -> Iterator[Issue]:
     """fhir.resources knows which types each reference takes and does not check them."""
-    for name, field in type(model).model_fields.items():
+    allowed_targets = _allowed_targets(model.__class__)
+    for name in sorted(model.model_fields_set):
         value = getattr(model, name)
-        if value is None:
-            continue
-        allowed = _allowed_targets(field)
         for each in value if isinstance(value, list) else (value,):
-            if not hasattr(type(each), "model_fields"):
+            if not isinstance(each, BaseModel):
                 continue
             here = f"{path}.{name}"
-            target = _target_of(each, links)
-            if allowed is not None and target is not None and target not in allowed:
-                yield _issue(here, f"a reference to {target} is not allowed here.")
+            if name in allowed_targets:
+                target = _target_of(each, links)
+                if target is not None and target not in allowed_targets[name]:
+                    yield _issue(here, f"a reference to {target} is not allowed here.")
             yield from _wrong_targets(each, here, links)
 
 
-def _allowed_targets(field: Any) -> list[str] | None:
-    allowed: list[str] | None = (field.json_schema_extra or {}).get("enum_reference_types")
-    return None if allowed is None or "Resource" in allowed else allowed
+@cache
+def _allowed_targets(model: Any) -> Mapping[str, frozenset[str]]:
+    """The elements of this model that may not point to every type, with those that they may point to."""
+    listed = {
+        name: frozenset((field.json_schema_extra or {}).get("enum_reference_types") or ())
+        for name, field in model.model_fields.items()
+    }
+    return {name: types for name, types in listed.items() if types and "Resource" not in types}
 
 
 def _target_of(value: Any, links: Mapping[str, str]) -> str | None:

@@ -143,6 +143,15 @@ async def test_a_server_that_ignores_if_match_is_found_out_where_versions_are_no
         await writer.write(an_intent([an_update(fine, description={"text": "ours"})]), ())
 
 
+async def test_an_update_of_something_without_a_version_is_refused_before_anything_is_sent(server, writer):
+    goal = (await written_plan(writer))[0]
+    change = an_update(msgspec.structs.replace(goal, version_id=""), description={"text": "ours"})
+    sent = len(server.writes)
+    with pytest.raises(UnsupportedServerError, match=f"no version for Goal/{goal.id}"):
+        await writer.write(an_intent([change]), ())
+    assert len(server.writes) == sent
+
+
 async def test_an_update_that_brought_a_deleted_resource_back_is_found_out(server, writer):
     goal = (await written_plan(writer))[0]
     server.delete(f"Goal/{goal.id}")
