@@ -68,9 +68,7 @@ def _conflict(change: ResourceChange) -> str | None:
         return f"{name} was deleted on the server and is proposed again."
     elements = _count(len(questions), "element")
     if change.base is None:
-        return (
-            f"{change.reference}: {elements} differ from what is proposed, and nothing here tells who wrote them."
-        )
+        return f"{change.reference}: not as proposed in {elements}, and nothing here tells who wrote what stands."
     return f"{change.reference}: {elements} changed by a person and proposed otherwise now."
 
 
