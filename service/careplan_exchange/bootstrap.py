@@ -13,14 +13,15 @@ import msgspec
 
 from careplan_exchange import config, exchange, logs
 from careplan_exchange import knowledge as folders
-from careplan_exchange.audit import to_audit_ndjson
+from careplan_exchange.audit import against_kept, to_audit_ndjson
 from careplan_exchange.errors import CareplanError, SettingsError, UsageError
 from careplan_exchange.fhir import BasicAuth, BearerAuth, Connection, FhirClient, NoAuth, Query, connect
 from careplan_exchange.mapping import lint as lint_mappings
 from careplan_exchange.mapping import load_mappings, load_vocabulary
+from careplan_exchange.model.chain import GENESIS, Head
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.issue import Finding, Issue
-from careplan_exchange.model.ledger import Entry
+from careplan_exchange.model.ledger import Entry, Verdict
 from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
@@ -274,6 +275,14 @@ class Services:
             if entry.event == logs.EXCHANGE_SETTLED and (cut_off := rows.get(entry.data["of"])) is not None:
                 cut_off["outcome"] = f"settled: {entry.data['state']}"
         return list(rows.values())[-limit:]
+
+    async def verify_ledger(self, kept: Head | None = None) -> Verdict:
+        """The whole chain, and where a head was kept elsewhere, that its entry still has that hash."""
+        verdict = await self.ledger.verify()
+        if kept is None:
+            return verdict
+        found = await self.ledger.links(after=kept.seq - 1, limit=1) if kept.seq else ()
+        return against_kept(verdict, kept, found[0].hash if found else GENESIS)
 
     def export_ledger(self) -> AsyncIterator[bytes]:
         """The ledger as NDJSON, line by line (see audit.to_audit_ndjson)."""

@@ -9,7 +9,15 @@ from careplan_exchange.model import chain
 
 from .companions import companions
 from .context import CompanionContext
-from .export import to_audit_ndjson, verify_audit_ndjson
+from .export import against_kept, to_audit_ndjson, verify_audit_ndjson
 from .notes import Notes
 
-__all__ = ["CompanionContext", "Notes", "chain", "companions", "to_audit_ndjson", "verify_audit_ndjson"]
+__all__ = [
+    "CompanionContext",
+    "Notes",
+    "against_kept",
+    "chain",
+    "companions",
+    "to_audit_ndjson",
+    "verify_audit_ndjson",
+]

@@ -64,7 +64,9 @@ def verify_audit_ndjson(lines: Iterable[bytes], kept: Head | None = None) -> Ver
         if kept is not None and verdict.entries == kept.seq:
             kept_hash = verdict.head
     verdict = chain.close(verdict, Head(seq=header.entries, hash=header.head))
-    return verdict if kept is None else _against_kept(verdict, kept, kept_hash)
+    if verdict.problem is None and header.problem is not None:
+        verdict = chain.broken(verdict, header.broken_at or 0, f"When it was exported: {header.problem}")
+    return verdict if kept is None else against_kept(verdict, kept, kept_hash)
 
 
 def _header(line: bytes) -> Header | None:
@@ -90,7 +92,8 @@ def _followed(verdict: Verdict, line: bytes) -> Verdict:
     return chain.follow(verdict, (link,))
 
 
-def _against_kept(verdict: Verdict, kept: Head, found: str) -> Verdict:
+def against_kept(verdict: Verdict, kept: Head, found: str) -> Verdict:
+    """The verdict on a chain whose entry `kept.seq` has the hash `found` today, against the one that was kept."""
     if verdict.problem is not None:
         return verdict
     if verdict.entries < kept.seq:

@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from careplan_exchange.model.chain import Head
 
 from .context import JsonOption, with_services
 
@@ -57,6 +60,12 @@ def verify(
     file: Annotated[
         Path | None, typer.Option(help="Verify an exported file instead of the database.", metavar="FILE")
     ] = None,
+    kept: Annotated[
+        str | None,
+        typer.Option(
+            help="A head that an earlier check printed, kept elsewhere.", metavar="SEQ:HASH"
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Check the whole hash chain. Exit code 6 where it does not hold: a person must look."""
@@ -64,12 +73,13 @@ def verify(
 
     from . import show
 
+    head = None if kept is None else _head(kept)
     if file is None:
-        verdict = with_services(lambda services: services.ledger.verify())
+        verdict = with_services(lambda services: services.verify_ledger(head))
     else:
         from careplan_exchange.audit import verify_audit_ndjson
 
-        verdict = verify_audit_ndjson(show.read_file(file).splitlines(keepends=True))
+        verdict = verify_audit_ndjson(show.read_file(file).splitlines(keepends=True), head)
     if json:
         show.print_json(verdict)
     else:
@@ -78,10 +88,20 @@ def verify(
         sys.exit(DecisionNeededError.exit_code)
 
 
+def _head(text: str) -> "Head":
+    from careplan_exchange.errors import UsageError
+    from careplan_exchange.model.chain import Head
+
+    seq, _, digest = text.partition(":")
+    if not seq.isascii() or not seq.isdigit() or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise UsageError("--kept is no head.", mend="Give it as `careplan audit verify` printed it: SEQ:HASH.")
+    return Head(seq=int(seq), hash=digest)
+
+
 def export(
     out: Annotated[Path | None, typer.Option(help="Where to (default: standard output).", metavar="FILE")] = None,
 ) -> None:
-    """The whole ledger as NDJSON, with its head hash: keep that hash elsewhere, and a cut chain shows."""
+    """The whole ledger as NDJSON. Keep what `audit verify` prints elsewhere: with it a cut chain shows."""
     from . import show
 
     async def work(services: "show.Services") -> None:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from careplan_exchange import bootstrap, config
 from careplan_exchange.errors import CareplanError, ConfigurationError
 from careplan_exchange.fhir import connect
+from careplan_exchange.store import look, open_store
 from careplan_exchange.store import migrate as migrate_store
-from careplan_exchange.store import open_store
 
 _WRITES = ("CarePlan", "Goal")
 
@@ -48,6 +48,7 @@ def _python() -> Check:
 async def _database(settings: config.Settings, *, migrate: bool) -> Check:
     try:
         password = bootstrap.store_password(settings)
+        facts = await look(settings.store.url, password=password)
         if migrate:
             await migrate_store(settings.store.url, password=password)
         async with open_store(settings.store.url, password=password) as store:
@@ -58,7 +59,13 @@ async def _database(settings: config.Settings, *, migrate: bool) -> Check:
         return Check(
             "database", ok=False, found=verdict.problem, mend="See `careplan audit verify`.", exit_code=6
         )
-    return Check("database", ok=True, found=f"answers; the ledger holds ({verdict.entries} entries)")
+    became = {
+        "empty": "made now",
+        "older": f"brought from revision {facts.revision} to {facts.expected}",
+        "current": f"of revision {facts.revision}",
+    }[facts.state]
+    found = f"{facts.place} answers, {became}; the ledger holds ({verdict.entries} entries)"
+    return Check("database", ok=True, found=found)
 
 
 def _knowledge(settings: config.Settings) -> Check:

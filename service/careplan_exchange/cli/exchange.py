@@ -45,26 +45,20 @@ def sync(
 ) -> None:
     """The whole path. Without --approve a new plan is written as draft, its goals as proposed; a change to a plan
     that a person has made active waits for review. Exit code 6 says that something waits."""
+    from careplan_exchange.bootstrap import RandomIds, failed_receipt
     from careplan_exchange.errors import CareplanError, DecisionNeededError
     from careplan_exchange.model.exchange import ExchangeRequest
 
     from . import show
 
     request = ExchangeRequest(endpoint=endpoint, patient=patient, target=target, today=today, approve=approve)
-    exchange_ids: list[str] = []
-
-    async def work(services: "show.Services") -> "show.Receipt":
-        exchange_ids.append(services.ids.new())
-        return await services.run(request, exchange_id=exchange_ids[0])
-
+    exchange_id = RandomIds().new()
     try:
         with show.working("Reading, planning, comparing, writing"):
-            receipt = with_services(work)
+            receipt = with_services(lambda services: services.run(request, exchange_id=exchange_id))
     except CareplanError as error:
-        if json and exchange_ids:
-            from careplan_exchange.bootstrap import failed_receipt
-
-            show.print_json(failed_receipt(error, exchange_ids[0]))
+        if json:
+            show.print_json(failed_receipt(error, exchange_id))
         raise
     if json:
         show.print_json(receipt)

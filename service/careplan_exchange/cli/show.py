@@ -23,7 +23,7 @@ from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.review import Pending
 from careplan_exchange.review import diff_lines
 
-__all__ = ["Receipt", "Services", "escape"]
+__all__ = ["Services", "escape"]
 
 
 class _Console(Console):
@@ -217,7 +217,9 @@ def print_links(links: Sequence[Link]) -> None:
 
 def print_verdict(verdict: Verdict) -> None:
     if verdict.problem is None:
-        out.print(f"[bold green]The ledger holds.[/] {verdict.entries} entries, head {verdict.head}")
+        out.print(
+            f"[bold green]The ledger holds.[/] {verdict.entries} entries, head {verdict.entries}:{verdict.head}"
+        )
     else:
         where = f" at entry {verdict.broken_at}" if verdict.broken_at is not None else ""
         out.print(f"[bold red]The ledger does not hold{where}:[/] {escape(verdict.problem)}")

@@ -4,12 +4,15 @@
 |---|---|
 | `+ Goal  …` | is made |
 | `~ Goal/12  target[0].detailQuantity.value: 7 → 8` | ours is written |
+| `    - …` and `    + …` below a narrative | what it says no more, and what it says anew |
 | `- CarePlan/3  activity[2]: …` | ours is taken out again |
 | `= Goal/12  description.text: … is kept (a person's; proposed: …)` | theirs stays, nothing to decide |
 | `! Goal/12  target[0].dueDate: theirs …, ours …` | conflict: theirs stays until a person decides |
 """
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 from careplan_exchange.model.changes import ChangeSet, ElementChange, ResourceChange
@@ -17,6 +20,8 @@ from careplan_exchange.model.codec import encode
 
 _WIDTH = 100
 _NOTHING = "(nothing)"
+_END_OF_LINE = re.compile(r"</(?:p|li|h\d|td|th|tr|div)>|<br\s*/>|<(?:ul|ol|table)\b[^>]*>")
+_TAG = re.compile(r"<[^>]*>")
 
 
 def diff_lines(change_set: ChangeSet) -> tuple[str, ...]:
@@ -39,8 +44,7 @@ def _lines(change: ResourceChange) -> Iterator[str]:
 def _element(change: ResourceChange, element: ElementChange) -> Iterator[str]:
     path = element.path.removeprefix(f"{change.type}.")
     if path == "text":
-        verb = "is kept as it is" if element.kind == "theirs" else "is made anew"
-        yield f"{'=' if element.kind == 'theirs' else '~'} {change.reference}  text: the narrative {verb}"
+        yield from _narrative(change.reference, element)
         return
     for inner, theirs, ours in _differences(path, element.theirs, element.ours):
         where = f"{change.reference}  {inner}:"
@@ -52,6 +56,24 @@ def _element(change: ResourceChange, element: ElementChange) -> Iterator[str]:
             yield f"- {where} {_short(theirs)}"
         else:
             yield f"~ {where} {_short(theirs)} → {_short(ours)}"
+
+
+def _narrative(reference: str, element: ElementChange) -> Iterator[str]:
+    """What it says now and did not say before, whole: it may be all that a reviewer is asked about."""
+    if element.kind == "theirs":
+        yield f"= {reference}  text: the narrative is kept as it is"
+        return
+    yield f"~ {reference}  text: the narrative is made anew"
+    before, after = _sentences(element.theirs), _sentences(element.ours)
+    yield from (f"    - {sentence}" for sentence in before if sentence not in after)
+    yield from (f"    + {sentence}" for sentence in after if sentence not in before)
+
+
+def _sentences(text: Any) -> list[str]:
+    """The lines of an XHTML narrative as a browser would show them."""
+    div = text.get("div", "") if isinstance(text, dict) else ""
+    lines = (unescape(_TAG.sub("", line)) for line in _END_OF_LINE.split(str(div)))
+    return [clean for line in lines if (clean := " ".join(line.split()))]
 
 
 def _differences(path: str, theirs: Any, ours: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -39,6 +39,12 @@ _SQLITE: dict[int, tuple[Kind, str, str]] = {
         "{place} cannot grow: the disk is full. Nothing of this step was stored",
         "Free space on that disk, then repeat the command.",
     ),
+    # The file that readers and writers share in WAL mode cannot grow: in practice the disk is full.
+    sqlite3.SQLITE_IOERR_SHMSIZE: (
+        StoreUnavailableError,
+        "{place} cannot grow: the disk is full. Nothing of this step was stored",
+        "Free space on that disk, then repeat the command.",
+    ),
     sqlite3.SQLITE_IOERR: (
         StoreUnavailableError,
         "{place} cannot be read or written: the disk reports an error",
@@ -151,7 +157,7 @@ def translated(place: str) -> Iterator[None]:
 def _ours(error: BaseException, place: str) -> CareplanError:
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)
-        found = _SQLITE.get(code & 0xFF) if code is not None else None
+        found = (_SQLITE.get(code) or _SQLITE.get(code & 0xFF)) if code is not None else None
         return _made(found, place) if found else _unknown(getattr(error, "sqlite_errorname", "SQLite"), place)
     state = _sqlstate(error)
     for prefix in (state, state[:3], state[:2]):

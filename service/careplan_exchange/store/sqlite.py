@@ -68,6 +68,8 @@ async def look(address: FileAddress) -> tuple[schema.State, str | None]:
     path = address.path
     if path is None or not path.exists() or path.stat().st_size == 0:
         return "empty", None
+    with translated(address.label), path.open("rb"):
+        pass  # a folder, or a file that may not be read, says so itself; SQLite would not
     async with _engine(str(path.absolute()), connections=1) as engine:
         database = Database(engine, TaskLocks(BUSY_SECONDS), address.label, write_turn=None)
         async with database.read() as connection:

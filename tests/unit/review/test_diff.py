@@ -81,15 +81,25 @@ def test_a_list_is_one_value():
     assert lines(held(element("Goal.x", theirs=[1], ours=[1, 2]))) == ("~ Goal/12  x: [1] → [1,2]",)
 
 
-@pytest.mark.parametrize(
-    ("kind", "said"),
-    [
-        ("ours", "~ Goal/12  text: the narrative is made anew"),
-        ("theirs", "= Goal/12  text: the narrative is kept as it is"),
-    ],
-)
-def test_the_narrative_is_named_and_not_printed(kind, said):
-    assert lines(held(element("Goal.text", kind, theirs={"div": "a"}, ours={"div": "b"}))) == (said,)
+def test_a_narrative_that_is_kept_is_named_and_not_printed():
+    assert lines(held(element("Goal.text", "theirs", theirs={"div": "a"}, ours={"div": "b"}))) == (
+        "= Goal/12  text: the narrative is kept as it is",
+    )
+
+
+def test_what_a_new_narrative_says_otherwise_is_shown_whole():
+    before = "<div><p>Plan</p><ul><li>HbA1c 64 &lt; 70</li><li><b>Walk</b></li></ul></div>"
+    after = before.replace("64 &lt; 70", f"86 {'a' * 200}")
+    assert lines(held(element("Goal.text", theirs={"div": before}, ours={"div": after}))) == (
+        "~ Goal/12  text: the narrative is made anew",
+        "    - HbA1c 64 < 70",
+        f"    + HbA1c 86 {'a' * 200}",
+    )
+
+
+def test_a_narrative_that_was_not_there_is_shown_as_new():
+    change = element("Goal.text", theirs=None, ours={"div": "<div>One<br/>Two</div>"})
+    assert lines(held(change))[1:] == ("    + One", "    + Two")
 
 
 def test_an_inner_element_that_is_called_text_is_no_narrative():
