@@ -1,11 +1,18 @@
 """Fixtures for every suite. Servers start once a session, on first use, and are always stopped."""
 
+import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.servers import LOGS, SandboxServer, TestServer, hapi, sandbox_process
+
+# A failure must say something of the change at hand: examples are the same in every run, until somebody explores.
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("explore", max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -69,7 +69,11 @@ class Store:
         self._where = str(path) if path is not None else ":memory:"
         try:
             self._db = sqlite3.connect(self._where, isolation_level=None, check_same_thread=False, timeout=5)
-            self._open(release)
+            try:
+                self._open(release)
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as error:
             raise StoreUnavailableError(
                 f"The sandbox's database cannot be opened: {error}.",
