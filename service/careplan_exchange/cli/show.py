@@ -45,8 +45,11 @@ err = _Console(stderr=True, highlight=False)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 """All but the line feed. A text from a server could carry commands for the terminal."""
 
-_WIDE = 110
+_WIDE = 120
 """Columns of a terminal on which a table of exchanges has room for more than who, when and what."""
+
+_BEGINNING = 17
+"""How much of a patient's reference a table shows; `--json` and `audit show` have the whole."""
 
 _OUTCOME_STYLE = {"written": "green", "unchanged": "blue", "review": "yellow", "failed": "red"}
 _SEVERITY_STYLE = {"error": "red", "warning": "yellow", "information": "dim"}
@@ -200,11 +203,15 @@ def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(
             row["exchange"],
             row["at"][:19],
-            escape(row["patient"]),
+            escape(_beginning(row["patient"])),
             f"[{style}]{row['outcome']}[/]" if style else row["outcome"],
             *(str(row[count]) for count in counts),
         )
     out.print(table)
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _BEGINNING else f"{text[: _BEGINNING - 1]}…"
 
 
 def print_links(links: Sequence[Link]) -> None:
@@ -266,7 +273,7 @@ def _table(title: str | None, *columns: str, lines: bool = True) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", show_lines=lines)
     for column in columns:
         # An id is there to be copied: it stays whole where the terminal is narrow.
-        table.add_column(column, overflow="fold", no_wrap=column in {"id", "exchange"})
+        table.add_column(column, overflow="fold", no_wrap=column in {"id", "exchange", "when"})
     return table
 
 
