@@ -37,28 +37,25 @@ def compare(
     plan = view.plan()
     if plan is not None and ended_by_a_person(plan, view.bases.get(plan.identity)):
         return _ended(view, plan, patient)
-    changes: list[ResourceChange] = []
-    for identity in view.identities:
-        changes.extend(view.change(identity))
-    return ChangeSet(patient=patient, changes=tuple(changes), issues=tuple(view.issues))
+    changes = tuple(view.change(identity) for identity in view.identities)
+    return ChangeSet(patient=patient, changes=changes, issues=tuple(view.issues))
 
 
 def _ended(view: "_View", plan: Held, patient: str) -> ChangeSet:
     """A person has ended the plan: everything stays, and where we still propose one, a person is asked."""
     changes = {identity: view.untouched(identity) for identity in view.identities if identity in view.held}
     if (wanted := view.rendered.get(plan.identity)) is not None:
-        standing = reopen(view.resolved(wanted), plan, view.bases.get(plan.identity))
+        base = view.bases.get(plan.identity)
+        ours = reopen(view.resolved(wanted), plan, base)
         element = STATUSES[_PLAN].element
         question = ElementChange(
             path=f"{_PLAN}.{element}",
             kind="conflict",
-            before=standing.ours_before.get(element),
+            before=base.ours.get(element) if base else None,
             theirs=plan.body[element],
-            ours=standing.ours[element],
+            ours=ours[element],
         )
-        changes[plan.identity] = msgspec.structs.replace(
-            changes[plan.identity], ours=standing.ours, elements=(question,)
-        )
+        changes[plan.identity] = msgspec.structs.replace(changes[plan.identity], ours=ours, elements=(question,))
         view.issues.append(notices.plan_ended(plan))
     return ChangeSet(patient=patient, changes=tuple(changes.values()), issues=tuple(view.issues))
 
@@ -77,10 +74,10 @@ class _View:
             if one.identity in self.rendered:
                 self.issues.append(notices.rendered_twice(one))
             self.rendered.setdefault(one.identity, one)
-        urls = {identity: self._full_url(identity) for identity in {*self.rendered, *self.held, *bases}}
+        urls = {identity: self._full_url(identity) for identity in {*self.held, *bases}}
         self._standing = {urls[one.identity]: one.reference for one in held}
         remembered = {urls[base.identity]: f"{base.type}/{base.id}" for base in bases.values()}
-        known = {**remembered, **self._standing}
+        known = {**self._standing, **remembered}
         self.gone = frozenset(urls[identity] for identity in bases if identity not in self.held)
         self.bases = {
             identity: msgspec.structs.replace(
@@ -88,7 +85,7 @@ class _View:
             )
             for identity, base in bases.items()
         }
-        retired = sorted({*self.held, *bases} - set(self.rendered))
+        retired = sorted(self.held.keys() - self.rendered.keys())
         self.identities = sorted([*self.rendered, *retired], key=lambda one: WRITE_ORDER.index(self._type(one)))
 
     def _full_url(self, identity: str) -> str:
@@ -96,8 +93,8 @@ class _View:
         return one.full_url if one else full_url_of(identity)
 
     def _type(self, identity: str) -> str:
-        sides = (self.rendered.get(identity), self.held.get(identity), self.bases.get(identity))
-        return next(side.type for side in sides if side is not None)
+        rendered = self.rendered.get(identity)
+        return rendered.type if rendered else self.held[identity].type
 
     def plan(self) -> Held | None:
         """The plan that the server holds of what we propose; where we propose none, the one that it holds."""
@@ -109,24 +106,22 @@ class _View:
         resolved: Json = resolve(rendered.body, self._standing)
         return resolved
 
-    def change(self, identity: str) -> tuple[ResourceChange, ...]:
-        """None for what is neither proposed nor on the server any more, otherwise one."""
+    def change(self, identity: str) -> ResourceChange:
         rendered, held, base = self.rendered.get(identity), self.held.get(identity), self.bases.get(identity)
         if held is None:
-            if rendered is None:
-                return ()
-            return (self._deleted(rendered, base) if base else self._created(rendered),)
+            proposed = self.rendered[identity]
+            return self._deleted(proposed, base) if base else self._created(proposed)
         if ended_by_a_person(held, base):
             if rendered is not None:
                 self.issues.append(notices.ended(held))
-            return (self.untouched(identity),)
+            return self.untouched(identity)
         if rendered is None:
-            return (self._retired(held, base),)
+            return self._retired(held, base)
         standing = stand(self.resolved(rendered), held, base, approve=self.approve)
         change = self._merged(held, base, standing, three_way(known=base is not None, gone=self.gone))
         if any(element.path == f"{held.type}.text" and element.kind == "theirs" for element in change.elements):
             self.issues.append(notices.narrative_kept(held))
-        return (change,)
+        return change
 
     def untouched(self, identity: str) -> ResourceChange:
         held, base = self.held[identity], self.bases.get(identity)
@@ -162,7 +157,7 @@ class _View:
     def _retired(self, held: Held, base: Base | None) -> ResourceChange:
         """What a person has worked on is not ended over their head: then the status is a conflict."""
         standing = retire(held, base)
-        change = self._merged(held, base, standing, three_way(known=base is not None, gone=self.gone))
+        change = self._merged(held, base, standing, three_way(known=base is not None))
         if all(element.kind != "theirs" for element in change.elements):
             return change
         asked = [

@@ -21,9 +21,9 @@ def three_way(*, known: bool, gone: Collection[str] = ()) -> Decide:
         if mentions(sides.ours, gone):
             return "conflict"
         pattern = pattern_of(path)
-        if pattern.count(".") == 1 and pattern.endswith(".text"):
+        if pattern.endswith(".text"):
             return _narrative(sides)
-        if not known and not sides.remembered:
+        if not known and sides.base_stored is MISSING:
             # nobody knows who wrote theirs; a profile that we claim takes nothing from anybody
             return "ours" if ".meta." in pattern else "conflict"
         return _by_base(sides)

@@ -7,6 +7,9 @@ from careplan_exchange.model.codec import canonical
 
 from .values import MISSING
 
+Slot = list[Any]
+"""One item as each side has it, MISSING where a side has none."""
+
 
 def _concept(value: Any) -> str | None:
     """A CodeableConcept by its first coding, otherwise by its text."""
@@ -62,20 +65,21 @@ KEYS: Final[Mapping[str, Callable[[Any], str | None]]] = {
 }
 
 
-def align(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[list[Any]]:
+def align(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[Slot]:
     """Slots with one place for each side: items that are the same item share a slot, MISSING fills the rest.
 
     Sides are placed in the order given. Each item joins a slot that knows one of its keys and has no item of its
     side yet, by the strongest key first over the whole side; the slot then knows all its keys. So an item whose
     element id a server dropped is still found by a weaker key. Where several slots fit, one with an item of the
-    side before comes first. What joins none opens a slot, in list order.
+    side before comes first. What joins none opens a slot, in list order. An item that fits a second slot makes
+    one of both; the last side only joins.
     """
     names = tuple(dict.fromkeys(("value", *names)))
-    slots: list[list[Any]] = []
-    known: dict[tuple[str, str], list[list[Any]]] = {}
+    slots: list[Slot] = []
+    known: dict[tuple[str, str], list[Slot]] = {}
     for side, items in enumerate(sides):
         keys = [{name: key for name in names if (key := KEYS[name](item)) is not None} for item in items]
-        placed: dict[int, list[Any]] = {}
+        placed: dict[int, Slot] = {}
         for name in names:
             for index, item in enumerate(items):
                 if index in placed or name not in keys[index]:
@@ -89,6 +93,22 @@ def align(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[list[Any
             if index not in placed:
                 placed[index] = [MISSING] * side + [item] + [MISSING] * (len(sides) - side - 1)
                 slots.append(placed[index])
+            if side < len(sides) - 1:
+                _unite(placed[index], keys[index], slots, known)
             for known_as in keys[index].items():
                 known.setdefault(known_as, []).append(placed[index])
     return slots
+
+
+def _unite(
+    slot: Slot, keys: Mapping[str, str], slots: list[Slot], known: Mapping[tuple[str, str], list[Slot]]
+) -> None:
+    """Takes in the first slot that one of the keys finds and that has nothing where this one has something. So
+    what is remembered under an id that the server dropped is still the item that stands there without it."""
+    for other in [one for key in keys.items() for one in known.get(key, ())]:
+        if all(MISSING in pair for pair in zip(slot, other, strict=True)):
+            slot[:] = [one if item is MISSING else item for item, one in zip(slot, other, strict=True)]
+            slots[:] = [one for one in slots if one is not other]
+            for found in known.values():
+                found[:] = [slot if one is other else one for one in found]
+            return

@@ -27,11 +27,6 @@ class Sides(NamedTuple):
     stored: Any = MISSING
 
     @property
-    def remembered(self) -> bool:
-        """Whether the base says anything about this element."""
-        return self.base_ours is not MISSING or self.base_stored is not MISSING
-
-    @property
     def edited(self) -> bool:
         return not same(self.theirs, self.base_stored)
 
@@ -81,23 +76,23 @@ class Walk:
         for element, keys in _elements(pattern, objects):
             parts = Sides(*(_part(side, keys) for side in objects))
             if not rules.is_compared(pattern, element):
-                whole.value.update(shown(parts.theirs) or {})
+                whole.value.update(parts.theirs or {})
                 continue
             if len(keys) == 1:
-                values = Sides(*(side.get(keys[0], rules.default(pattern, element)) for side in objects))
+                values = Sides(*(side.get(keys[0], rules.default(element)) for side in objects))
                 node = self._node(f"{path}.{keys[0]}", values)
                 merged = Merged(*(MISSING if value in (MISSING, {}) else {keys[0]: value} for value in node))
             else:
                 merged = self._leaf(f"{path}.{_label(element, parts)}", parts)
             for target, part in zip(whole, merged, strict=True):
-                target.update(shown(part) or {})
+                target.update(part or {})
         return whole
 
     def _items(self, path: str, keys: Sequence[str], sides: Sides) -> Merged:
         """Theirs keep their order; ours that the server does not hold follow in our order. Indices in paths
         count in that order."""
         names = ("theirs", "base_stored", "base_ours", "ours", "stored")
-        lists = [shown(getattr(sides, name)) or [] for name in names]
+        lists = [getattr(sides, name) or [] for name in names]
         slots = [Sides(**dict(zip(names, slot, strict=True))) for slot in align(keys, lists)]
         slots.sort(key=lambda slot: _place(slot, lists[0], lists[3]))
         merged = [self._node(f"{path}[{index}]", slot) for index, slot in enumerate(slots)]

@@ -10,7 +10,7 @@ def resolve(value: Any, known: Mapping[str, str]) -> Any:
         return {key: resolve(item, known) for key, item in value.items()}
     if isinstance(value, list):
         return [resolve(item, known) for item in value]
-    return known.get(value, value) if isinstance(value, str) else value
+    return known.get(value, value)
 
 
 def mentions(value: Any, urls: Collection[str]) -> bool:
@@ -19,4 +19,4 @@ def mentions(value: Any, urls: Collection[str]) -> bool:
         return any(mentions(item, urls) for item in value.values())
     if isinstance(value, list):
         return any(mentions(item, urls) for item in value)
-    return isinstance(value, str) and value in urls
+    return value in urls

@@ -64,7 +64,8 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "MedicationRequest": ("medication", "reported"),
     "DetectedIssue": ("identified",),
 }
-"""Choice elements (`detail[x]`): one element whatever its type, so that two types of it never stand together."""
+"""Choice elements (`detail[x]`): one element whatever its type, so that two types of it never stand together.
+What begins with the name is such a type; nothing else there does (R5's `asNeededFor` belongs to `asNeeded`)."""
 
 NEVER_COMPARED: Final = frozenset({"resourceType", "id", "implicitRules"})
 """Fields of a resource that are the server's own. Of `meta`, everything but `profile` is."""
@@ -151,8 +152,7 @@ def element_of(pattern: str, key: str) -> str:
     """The element that a JSON key belongs to: `_title` → `title`, `detailRange` → `detail[x]` in a target."""
     name = key.removeprefix("_")
     for choice in CHOICES.get(pattern, ()):
-        rest = name.removeprefix(choice)
-        if name.startswith(choice) and (not rest or rest[0].isupper()):
+        if name.startswith(choice):
             return f"{choice}[x]"
     return name
 
@@ -164,6 +164,6 @@ def is_compared(pattern: str, element: str) -> bool:
     return "." in pattern or element not in NEVER_COMPARED
 
 
-def default(pattern: str, element: str) -> Any:
+def default(element: str) -> Any:
     """What stands for an absent element: every resource has a `meta`, whether it is sent or not."""
-    return {} if element == "meta" and "." not in pattern else MISSING
+    return {} if element == "meta" else MISSING

@@ -33,41 +33,40 @@ def retire(held: Held, base: Base | None) -> Standing:
     return _with_seed(ours, held, base)
 
 
-def reopen(ours: Json, held: Held, base: Base | None) -> Standing:
+def reopen(ours: Json, held: Held, base: Base | None) -> Json:
     """What a person is asked about a plan that somebody has ended: its status, and nothing else."""
     element = STATUSES[held.type].element
-    before = base.ours if base else {}
-    return Standing({**before, element: ours[element]}, before, base.stored if base else {})
+    return {**(base.ours if base else {}), element: ours[element]}
 
 
 def ended_by_a_person(held: Held, base: Base | None) -> bool:
     """Whether the status is one after which nothing is changed, and it was not us who set it."""
     rule = STATUSES[held.type]
-    status = held.body.get(rule.element)
-    if status not in rule.terminal:
-        return False
-    ours = (
+    return held.body.get(rule.element) in rule.terminal and not _retired_by_us(held, base)
+
+
+def _retired_by_us(held: Held, base: Base | None) -> bool:
+    """Whether the status is the one by which we retired it, as the server keeps that."""
+    rule = STATUSES[held.type]
+    return (
         base is not None
-        and base.stored.get(rule.element) == status
         and base.ours.get(rule.element) in rule.terminal
+        and same(base.stored.get(rule.element), held.body.get(rule.element))
     )
-    return not ours
 
 
 def _with_status(ours: Json, held: Held, base: Base | None, *, approve: bool) -> Standing:
     """An approved status is a proposal. Our first word (draft, proposed) is one only for what is not there yet,
     and to take back our own retiring."""
     rule = STATUSES[held.type]
-    theirs = held.body.get(rule.element, MISSING)
+    theirs = held.body.get(rule.element)
     approved = approve and ours.get(rule.element) not in rule.initial
-    if approved and (base is not None or not same(ours.get(rule.element), theirs)):
+    if _retired_by_us(held, base) or (approved and (base or not same(ours.get(rule.element), theirs))):
         return _with_seed(ours, held, base)
     if base is None:
         before = theirs if theirs in rule.initial else MISSING
     else:
         before = base.ours.get(rule.element, MISSING)
-        if before in rule.terminal and same(base.stored.get(rule.element), theirs):
-            before = ours.get(rule.element, MISSING)
     return _with_seed(put(ours, (rule.element,), before), held, base)
 
 

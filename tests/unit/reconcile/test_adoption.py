@@ -170,6 +170,7 @@ def test_an_approval_takes_a_draft_that_nobody_has_taken_up():
 
     assert kinds(changes, "goal-1") == {"Goal.lifecycleStatus": "ours"}
     assert kinds(changes, "plan-1") == {"CarePlan.status": "ours"}
+    assert change_of(changes, "plan-1").elements[0].before == "draft"
     assert world.bodies["plan-1"]["status"] == "active"
     assert actions(world.compare(goal(), plan("goal-1"))) == {"goal-1": "unchanged", "plan-1": "unchanged"}
 
@@ -205,6 +206,12 @@ def test_what_is_not_proposed_is_retired_if_nobody_took_it_up_and_asked_about_ot
     assert kinds(changes, "goal-2") == {"Goal.lifecycleStatus": "conflict"}
 
 
+def test_a_status_that_somebody_took_out_is_not_ours_to_end():
+    world = forgotten(goal(), goal_1={"lifecycleStatus": None})
+
+    assert kinds(world.compare(), "goal-1") == {"Goal.lifecycleStatus": "conflict"}
+
+
 def test_what_a_person_has_ended_is_not_touched_and_not_overwritten_when_opened_again():
     world = forgotten(goal(), goal_1={"lifecycleStatus": "completed"})
     changes = world.sync(goal(description={"text": "new"}))
@@ -218,6 +225,25 @@ def test_what_a_person_has_ended_is_not_touched_and_not_overwritten_when_opened_
         assert [issue.key for issue in ended.issues] == ["reconcile.ended"]
     assert set(kinds(opened, "goal-1").values()) == {"conflict"}
     assert world.bodies["goal-1"]["description"] == {"text": "HbA1c below 7"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "element", "first"),
+    [
+        ("CarePlan", "status", "draft"),
+        ("Goal", "lifecycleStatus", "proposed"),
+        ("ServiceRequest", "status", "draft"),
+        ("MedicationRequest", "status", "draft"),
+        ("DetectedIssue", "status", "registered"),
+        ("DetectedIssue", "status", "preliminary"),
+    ],
+)
+def test_a_status_that_only_we_write_is_nobodys_decision(kind, element, first):
+    world = forgotten(rendered(kind, "one", **{element: first}))
+
+    assert kinds(world.compare(), "one") == {f"{kind}.{element}": "ours"}
+    approved = world.compare(rendered(kind, "one", **{element: "active"}), approve=True)
+    assert kinds(approved, "one") == {f"{kind}.{element}": "ours"}
 
 
 def _without(one, name):

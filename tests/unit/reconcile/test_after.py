@@ -105,6 +105,25 @@ def test_a_type_of_a_choice_that_the_server_rewrites_does_not_disturb_the_memory
     assert actions(world.compare(goal(target=[target("8")]))) == {"goal-1": "unchanged"}
 
 
+def test_another_type_of_a_choice_that_only_the_server_keeps_is_remembered_beside_what_was_accepted():
+    world = written(goal(target=[target("7")]))
+    world.edit("goal-1", target=[target("9")])
+    change = change_of(accept(world.compare(goal(target=[target("8")]))), "goal-1")
+    stored = [{"measure": change.body["target"][0]["measure"], "detailString": "8"}]
+    base = next_base(change, answer(change, {**change.body, "target": stored}))
+
+    assert base.ours["target"] == [target("8")]
+    assert base.stored["target"] == stored
+
+
+def test_what_the_server_had_made_of_it_already_is_remembered_as_our_proposal():
+    world = written(goal(), keep=lambda body: {**body, "description": {"text": "HBA1C"}})
+    world.sync(goal(description={"text": "HBA1C"}, language="en"))
+    changes = world.compare(goal(language="en"))
+
+    assert kinds(changes, "goal-1") == {"Goal.description": "ours"}
+
+
 def test_what_was_deleted_and_left_so_has_no_next_base():
     world = written(goal())
     world.bodies.clear()
@@ -122,6 +141,7 @@ def test_an_untouched_resource_keeps_its_base():
 
     assert base.ours["description"] == base.stored["description"] == {"text": "HbA1c below 7"}
     assert base.ours["lifecycleStatus"] == base.stored["lifecycleStatus"] == "proposed"
+    assert base.ours["startDate"] == base.stored["startDate"] == "2026-01-01"
 
 
 def test_accepting_decides_conflicts_for_ours_and_leaves_edits_alone():
@@ -223,6 +243,19 @@ def test_a_change_of_ours_that_was_not_shown_is_another_decision():
     assert not same_decision(shown, world.compare(goal()))
 
 
+def test_a_change_that_stands_behind_one_that_decides_nothing_is_part_of_the_decision():
+    world = written(goal(priority={"text": "1"}), plan(text={"div": "1"}, language="en"))
+    world.edit("goal-1", description={"text": "Theirs"})
+
+    def proposed(priority, language):
+        return goal(priority={"text": priority}), plan(text={"div": "2"}, language=language)
+
+    shown = world.compare(*proposed("2", "fr"))
+    assert same_decision(shown, world.compare(*proposed("2", "fr")))
+    assert not same_decision(shown, world.compare(*proposed("3", "fr")))
+    assert not same_decision(shown, world.compare(*proposed("2", "de")))
+
+
 def test_a_change_of_ours_and_a_conflict_with_the_same_values_are_two_decisions():
     world = written(goal())
     shown = world.compare(goal(description={"text": "Ours"}))
@@ -290,6 +323,10 @@ def test_a_new_resource_with_another_content_is_another_decision():
     assert not same_decision(shown, World().compare(goal(description={"text": "other"})))
     assert not same_decision(shown, World().compare(goal("goal-2")))
     assert not same_decision(shown, World().compare(goal(), goal("goal-2")))
+    assert not same_decision(shown, World().compare(goal(target=[target("7")])))
+    aimed = World().compare(goal(target=[target("7")]))
+    assert not same_decision(aimed, World().compare(goal(target=[target("8")])))
+    assert not same_decision(aimed, World().compare(goal(target=[target("7"), target("7")])))
 
 
 def test_a_deleted_resource_asked_about_on_another_day_is_the_same_decision():
@@ -299,3 +336,12 @@ def test_a_deleted_resource_asked_about_on_another_day_is_the_same_decision():
 
     assert same_decision(shown, world.compare(goal(startDate="2026-04-04")))
     assert not same_decision(shown, world.compare(goal(description={"text": "other"})))
+
+
+def test_another_order_of_the_elements_on_the_server_is_no_other_decision():
+    world = written(goal(priority={"text": "1"}))
+    proposed = goal(description={"text": "Ours"}, priority={"text": "2"})
+    shown = world.compare(proposed)
+    world.bodies["goal-1"] = dict(reversed(world.bodies["goal-1"].items()))
+
+    assert same_decision(shown, world.compare(proposed))

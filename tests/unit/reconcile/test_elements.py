@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
+from careplan_exchange.reconcile import compare
 from tests.unit.reconcile.world import (
     A1C,
     World,
@@ -86,7 +88,7 @@ def test_an_update_carries_id_version_base_and_both_sides():
     assert change.full_url == goal().full_url
     assert change.theirs == world.bodies["goal-1"]
     assert change.base == world.bases["goal-1"]
-    assert change.ours["description"] == {"text": "new"}
+    assert change.ours == goal(description={"text": "new"}).body
     (element,) = change.elements
     assert (element.path, element.kind) == ("Goal.description", "ours")
     assert (element.before, element.theirs, element.ours) == (
@@ -309,8 +311,6 @@ def test_a_resource_without_meta_gets_our_profile():
     world = written(goal())
     held = world.held()[0]
     held.body.pop("meta")
-    from careplan_exchange.reconcile import compare
-
     changes = compare(
         [goal(meta={"profile": ["http://ours"]})], [held], world.bases, approve=False, patient="Patient/1"
     )
@@ -394,6 +394,7 @@ def test_a_generated_narrative_is_made_anew_where_it_is_as_we_left_it():
     changes = world.sync(plan(text={"status": "generated", "div": "<div>2</div>"}))
 
     assert kinds(changes, "plan-1") == {"CarePlan.text": "ours"}
+    assert keys_of(changes) == []
     assert world.bodies["plan-1"]["text"]["div"] == "<div>2</div>"
 
 
@@ -462,3 +463,100 @@ def test_one_identity_twice_in_a_proposal_is_used_once_and_told():
     assert [change.body["description"]["text"] for change in changes.changes] == ["HbA1c below 7"]
     assert keys_of(changes) == ["reconcile.rendered-twice"]
     assert changes.issues[0].severity == "error"
+
+
+def test_a_rendering_is_known_by_the_full_url_that_it_came_with():
+    def proposed():
+        one = msgspec.structs.replace(goal(), full_url="urn:uuid:of-its-own")
+        return one, plan(goal=[{"reference": "urn:uuid:of-its-own"}])
+
+    world = written(*proposed())
+    changes = world.compare(*proposed())
+
+    assert change_of(changes, "goal-1").full_url == "urn:uuid:of-its-own"
+    assert change_of(changes, "plan-1").elements == ()
+
+
+def test_an_element_and_its_extension_that_only_a_person_wrote_are_not_mentioned():
+    world = written(goal())
+    extension = {"extension": [{"url": "u", "valueString": "theirs"}]}
+    world.edit("goal-1", statusReason="theirs", _statusReason=extension)
+    changes = world.sync(goal(language="en"))
+
+    assert kinds(changes, "goal-1") == {"Goal.language": "ours"}
+    assert world.bodies["goal-1"]["statusReason"] == "theirs"
+    assert world.bodies["goal-1"]["_statusReason"] == extension
+
+
+def test_a_choice_of_one_type_is_named_by_it_also_where_it_has_an_extension():
+    def steps(count):
+        return {"measure": A1C, "detailString": count}
+
+    world = written(goal(target=[steps("5000")]))
+    world.edit("goal-1", target=[{**steps("6000"), "_detailString": {"id": "theirs"}}])
+    changes = world.compare(goal(target=[steps("7000")]))
+
+    assert kinds(changes, "goal-1") == {"Goal.target[0].detailString": "conflict"}
+
+
+def test_a_choice_without_a_type_in_its_name_is_one_element_with_those_that_have_one():
+    world = written(
+        rendered("MedicationRequest", "drug-1", status="draft", medication={"concept": {"text": "a"}})
+    )
+    world.edit("drug-1", medication=None, medicationCodeableConcept={"text": "theirs"})
+    changes = world.compare(
+        rendered("MedicationRequest", "drug-1", status="draft", medication={"concept": {"text": "b"}})
+    )
+
+    assert kinds(changes, "drug-1") == {"MedicationRequest.medication[x]": "conflict"}
+
+
+def test_an_update_of_a_resource_without_meta_sends_none():
+    world = written(goal())
+    held = world.held()[0]
+    held.body.pop("meta")
+    changes = compare([goal(language="en")], [held], world.bases, approve=False, patient="Patient/1")
+
+    assert "meta" not in change_of(changes, "goal-1").body
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "name", "types"),
+    [
+        ("Goal", (), "start", ("Date", "CodeableConcept")),
+        ("Goal", ("target",), "detail", ("Quantity", "Range")),
+        ("Goal", ("target",), "due", ("Date", "Duration")),
+        ("CarePlan", ("activity", "detail"), "scheduled", ("Timing", "Period")),
+        ("CarePlan", ("activity", "detail"), "product", ("CodeableConcept", "Reference")),
+        ("ServiceRequest", (), "occurrence", ("DateTime", "Period")),
+        ("ServiceRequest", (), "quantity", ("Quantity", "Range")),
+        ("ServiceRequest", (), "asNeeded", ("Boolean", "CodeableConcept")),
+        ("MedicationRequest", (), "medication", ("CodeableConcept", "Reference")),
+        ("MedicationRequest", (), "reported", ("Boolean", "Reference")),
+        ("DetectedIssue", (), "identified", ("DateTime", "Period")),
+    ],
+)
+def test_every_choice_is_one_element_whatever_its_type(kind, where, name, types):
+    def elements(type_, value):
+        inner = {f"{name}{type_}": value}
+        for key in reversed(where[1:]):
+            inner = {key: inner}
+        return {where[0]: [{"id": "a", **inner}]} if where else inner
+
+    ours, theirs = elements(types[0], "ours"), elements(types[1], "theirs")
+    world = written(rendered(kind, "one", **ours))
+    world.edit("one", **dict.fromkeys(ours), **theirs) if not where else world.edit("one", **theirs)
+    changes = world.compare(rendered(kind, "one", **ours, language="en"))
+
+    path = ".".join(
+        [kind, *(("target[0]",) if where == ("target",) else ("activity[0]", "detail") if where else ())]
+    )
+    assert kinds(changes, "one") == {f"{path}.{name}[x]": "theirs", f"{kind}.language": "ours"}
+
+
+def test_the_start_of_a_period_that_a_person_moved_stays_and_its_end_goes_on():
+    world = written(plan(period={"start": "2026-01-01", "end": "2026-12-31"}))
+    world.edit("plan-1", period={"start": "2026-02-02", "end": "2026-12-31"})
+    changes = world.compare(plan(period={"start": "2026-01-01", "end": "2027-01-31"}))
+
+    assert kinds(changes, "plan-1") == {"CarePlan.period.start": "theirs", "CarePlan.period.end": "ours"}

@@ -41,7 +41,9 @@ def test_other_resources_are_not_ours():
         content=codec.encode({"identifier": [{"system": IDENTITY_SYSTEM}, {"value": "ours"}]}),
     )
 
-    assert held_in([resource("Condition"), resource(identifiers=(("ours", "urn:other"),)), bare, empty]) == ()
+    others = [resource("Condition"), resource(identifiers=(("ours", "urn:other"),)), bare, empty]
+    assert held_in(others) == ()
+    assert [one.id for one in held_in([*others, resource(number="7")])] == ["7"]
 
 
 def test_numbers_keep_their_digits():
@@ -62,6 +64,7 @@ def test_only_the_identities_asked_for_are_returned():
 
     assert [one.id for one in held_in(resources, {"Goal": {"a"}})] == ["1"]
     assert [one.id for one in held_in(resources, {"Goal": {"a", "b"}, "CarePlan": {"a"}})] == ["1", "2", "3"]
+    assert [one.id for one in held_in(resources, {"Goal": {"b"}})] == ["2"]
     assert held_in(resources, {}) == ()
 
 

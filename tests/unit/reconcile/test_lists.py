@@ -281,3 +281,156 @@ def test_extensions_of_one_url_are_told_apart_by_their_value():
     world.sync(plan(extension=[extension("c"), extension("b")]))
 
     assert [item["valueCode"] for item in world.bodies["plan-1"]["extension"]] == ["theirs", "c", "b"]
+
+
+KEYED = [
+    ("goal", {"reference": "Goal/a"}),
+    ("addresses", {"reference": "Condition/a"}),
+    ("addresses", {"reference": {"reference": "Condition/a"}}),
+    ("addresses", {"concept": coded("a")}),
+    ("addresses", {"concept": {"text": "a"}}),
+    ("contributor", {"identifier": {"system": "s", "value": "a"}}),
+    ("contributor", {"reference": {"identifier": {"value": "a"}}}),
+    ("activity", {"plannedActivityReference": {"reference": "ServiceRequest/a"}}),
+    ("activity", {"reference": {"reference": "ServiceRequest/a"}}),
+    ("activity", {"id": "a"}),
+    ("activity", {"detail": {"code": coded("a")}}),
+    ("activity", {"detail": {"description": "a"}}),
+    ("category", coded("a")),
+    ("category", {"coding": [{"display": "no code"}, {"code": "a"}]}),
+    ("category", {"text": "a"}),
+    ("note", {"id": "a"}),
+    ("note", {"text": "a"}),
+    ("extension", {"url": "a"}),
+    ("modifierExtension", {"url": "a"}),
+    ("contained", {"id": "a"}),
+    ("identifier", {"system": "s", "value": "a"}),
+    ("identifier", {"value": "a"}),
+    *(
+        (name, {"reference": "Any/a"})
+        for name in (
+            "supportingInfo", "supportingInformation", "careTeam", "basedOn", "replaces", "partOf", "performer",
+            "reasonReference", "reason", "implicated",
+        )
+    ),
+    ("reasonCode", {"text": "a"}),
+    ("patientInstruction", {"id": "a"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "key"), KEYED)
+def test_an_item_to_which_a_person_and_we_added_something_is_one_item_and_a_conflict(name, key):
+    world = written(plan(**{name: [key]}))
+    theirs = [{"display": "before"}, {**key, "display": "by hand"}]
+    world.edit("plan-1", **{name: theirs})
+    changes = world.sync(plan(**{name: [{**key, "display": "by us"}]}))
+
+    assert set(kinds(changes, "plan-1").values()) == {"conflict"}
+    assert world.bodies["plan-1"][name] == theirs
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"),
+    [
+        ("category", {"coding": [{"system": "a", "code": "1"}]}, {"coding": [{"system": "b", "code": "1"}]}),
+        ("category", {"coding": [{"code": "1"}]}, {"coding": [{"system": "b", "code": "1"}]}),
+        ("category", {"coding": [{"code": "1"}, {"code": "2"}]}, {"coding": [{"code": "2"}]}),
+        ("category", {"coding": [{"code": "1"}], "text": "t"}, {"coding": [{"code": "2"}], "text": "t"}),
+        ("identifier", {"system": "a", "value": "1"}, {"system": "b", "value": "1"}),
+        ("identifier", {"value": "1"}, {"system": "b", "value": "1"}),
+        ("identifier", {"system": "a"}, {"system": "b"}),
+        ("addresses", {"reference": {"display": "a"}}, {"reference": {"display": "b"}}),
+        ("activity", {"detail": {"code": coded("1")}}, {"detail": {"code": coded("2")}}),
+        ("goal", {"reference": "Goal/1", "display": "a"}, {"reference": "Goal/2", "display": "a"}),
+    ],
+)
+def test_what_a_person_wrote_in_the_place_of_our_item_is_another_item(name, ours, theirs):
+    world = written(plan(**{name: [ours]}))
+    world.edit("plan-1", **{name: [theirs]})
+    changes = world.compare(plan(**{name: [{**ours, "changed": "by us"}]}))
+
+    assert change_of(changes, "plan-1").body[name][0] == theirs
+    assert f"CarePlan.{name}[0]" not in kinds(changes, "plan-1")
+    assert f"CarePlan.{name}[1]" in kinds(changes, "plan-1")
+
+
+@pytest.mark.parametrize("junk", ["text", None, 7, ["list"]])
+@pytest.mark.parametrize(
+    "name",
+    ["activity", "goal", "addresses", "category", "note", "extension", "contained", "contributor", "target"],
+)
+def test_an_item_that_is_no_object_is_left_where_it_is(name, junk):
+    ours = {"id": "a", "url": "a", "text": "a", "reference": "Goal/a"}
+    world = written(plan(**{name: [ours]}))
+    world.edit("plan-1", **{name: [junk, *world.bodies["plan-1"][name]]})
+    changes = world.sync(plan(**{name: [ours]}, language="en"))
+
+    assert kinds(changes, "plan-1") == {"CarePlan.language": "ours"}
+    assert world.bodies["plan-1"][name] == [junk, ours]
+
+
+def test_details_that_are_no_object_are_left_where_they_are():
+    world = written(plan(activity=[activity("a", "walk")]))
+    theirs = [{"detail": "text"}, {"detail": {"code": "text"}}, *world.bodies["plan-1"]["activity"]]
+    world.edit("plan-1", activity=theirs)
+    world.sync(plan(activity=[activity("a", "walk more")]))
+
+    assert world.bodies["plan-1"]["activity"] == [*theirs[:2], activity("a", "walk more")]
+
+
+@pytest.mark.parametrize("measure", [A1C, {"text": "steps"}, {"coding": [{"display": "x"}, {"code": "x"}]}])
+def test_a_target_is_met_by_its_measure_however_that_is_said(measure):
+    world = written(goal(target=[target("7", measure)]))
+    world.edit("goal-1", target=[target("9", measure)])
+    changes = world.compare(goal(target=[target("8", measure)]))
+
+    assert kinds(changes, "goal-1") == {"Goal.target[0].detailQuantity": "conflict"}
+
+
+def test_a_second_target_of_the_same_measure_is_not_taken_for_ours_that_the_server_rewrote():
+    def with_default(body):
+        return {**body, "target": [{**item, "default": "server"} for item in body["target"]]}
+
+    world = written(goal(target=[target("7")]), keep=with_default)
+    by_hand = target("9")
+    world.edit("goal-1", target=[by_hand, *world.bodies["goal-1"]["target"]])
+    changes = world.compare(goal(target=[target("6")]))
+
+    assert kinds(changes, "goal-1") == {"Goal.target[1].detailQuantity": "ours"}
+    assert change_of(changes, "goal-1").body["target"] == [by_hand, {**target("6"), "default": "server"}]
+
+
+def test_items_that_come_back_when_a_person_agrees_stand_in_our_order():
+    world = written(plan(activity=[activity("a", "walk"), activity("b", "swim")]))
+    world.edit("plan-1", activity=None)
+    ours = [activity("c", "run"), activity("b", "swim more"), activity("a", "walk more")]
+    changes = world.sync(plan(activity=ours), accepted=True)
+
+    assert list(kinds(changes, "plan-1")) == [f"CarePlan.activity[{index}]" for index in range(3)]
+    assert world.bodies["plan-1"]["activity"] == ours
+
+
+def test_an_empty_list_says_nothing():
+    world = written(goal(target=[target("7")]))
+    world.edit("goal-1", target=[], addresses=[])
+    changes = world.sync(goal(target=[target("7")], language="en"))
+
+    assert kinds(changes, "goal-1") == {"Goal.target[0]": "theirs", "Goal.language": "ours"}
+    assert "addresses" not in world.bodies["goal-1"]
+
+
+@pytest.mark.parametrize("more", [{}, {"kind": "ServiceRequest"}])
+def test_an_activity_that_a_person_wrote_first_is_not_doubled_where_the_server_drops_ids(more):
+    def without_ids(body):
+        items = [{key: item[key] for key in item if key != "id"} for item in body.get("activity", ())]
+        return {**body, **({"activity": items} if items else {})}
+
+    world = written(plan(), keep=without_ids)
+    world.edit("plan-1", activity=[{"detail": {"status": "not-started", "description": "walk"}}])
+    for _ in range(3):
+        world.sync(plan(activity=[activity("a", "walk", **more)], language="en"))
+        assert world.bodies["plan-1"]["activity"] == [{"detail": activity("a", "walk", **more)["detail"]}]
+
+    last = world.compare(plan(activity=[activity("a", "walk", **more)], language="fr"))
+    assert kinds(last, "plan-1") == {"CarePlan.language": "ours"}
+    assert change_of(last, "plan-1").body["activity"] == world.bodies["plan-1"]["activity"]

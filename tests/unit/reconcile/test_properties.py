@@ -180,7 +180,8 @@ class Clinic:
             self.present[identity, name] = f'"{status}"'
 
     def _gone(self, identity, what):
-        if identity in self.world.bases:  # otherwise nobody could know that it was ever there
+        base = self.world.bases.get(identity)
+        if base and what in codec.encode(base.stored).decode():  # otherwise nobody could know that it was there
             self.absent.add((identity, what))
 
     def sync(self, proposed, how):

@@ -208,16 +208,18 @@ def test_a_part_that_a_person_worked_on_is_not_retired_over_their_head():
         "Goal.target[0].detailQuantity": "theirs",
     }
     assert actions(changes) == {"goal-1": "unchanged"}
+    assert change_of(changes, "goal-1").base == world.bases["goal-1"]
     world.sync(accepted=True)
     assert world.bodies["goal-1"]["lifecycleStatus"] == "cancelled"
     assert world.bodies["goal-1"]["target"] == [target("8")]
 
 
 def test_retired_parts_come_after_proposed_ones_of_their_kind_in_a_fixed_order():
-    world = written(goal("goal-b"), goal("goal-a"), goal("goal-c"), plan())
-    changes = world.compare(goal("goal-c"), plan())
+    gone = [f"goal-{letter}" for letter in "hgfedcba"]
+    world = written(*(goal(one) for one in gone), goal("goal-z"), plan())
+    changes = world.compare(goal("goal-z"), plan())
 
-    assert [change.identity for change in changes.changes] == ["goal-c", "goal-a", "goal-b", "plan-1"]
+    assert [change.identity for change in changes.changes] == ["goal-z", *sorted(gone), "plan-1"]
 
 
 @pytest.mark.parametrize(("kind", "element", "status"), TERMINAL)
@@ -263,11 +265,12 @@ def test_a_plan_that_a_person_has_ended_stops_everything_and_asks():
         goal(description={"text": "new"}), goal("goal-3"), plan("goal-1", "goal-3", title="New")
     )
 
-    assert actions(changes) == {"goal-1": "unchanged", "goal-2": "unchanged", "plan-1": "unchanged"}
+    assert list(actions(changes).items()) == [(one, "unchanged") for one in ("goal-1", "goal-2", "plan-1")]
     assert kinds(changes, "goal-1") == kinds(changes, "goal-2") == {}
     (element,) = change_of(changes, "plan-1").elements
     assert (element.path, element.kind) == ("CarePlan.status", "conflict")
     assert (element.before, element.theirs, element.ours) == ("draft", "completed", "draft")
+    assert changes.patient == "Patient/1"
     assert keys_of(changes) == ["reconcile.plan-ended"]
     assert changes.issues[0].source == f"CarePlan/{world.bodies['plan-1']['id']}/_history/2"
 
@@ -326,7 +329,8 @@ def test_what_somebody_deleted_is_not_made_again():
     assert (change.action, change.body, change.id, change.theirs) == ("unchanged", {}, None, None)
     (element,) = change.elements
     assert (element.path, element.kind, element.theirs) == ("Goal", "conflict", None)
-    assert element.before == world.bases["goal-1"].ours
+    assert change.base == world.bases["goal-1"]
+    assert element.before == change.base.ours
     assert element.ours == goal().body
     assert keys_of(changes) == ["reconcile.deleted"]
     assert changes.issues[0].source == f"Goal/{gone}/_history/1"
@@ -392,3 +396,115 @@ def test_a_nested_reference_to_what_was_deleted_waits_with_it():
     assert world.bodies["plan-1"]["activity"][0]["detail"]["goal"] == [
         {"reference": f"Goal/{world.bodies['goal-1']['id']}"}
     ]
+
+
+def test_a_reference_to_what_was_deleted_is_written_again_once_it_is_restored():
+    world = written(goal(), plan("goal-1"))
+    gone = world.bodies.pop("goal-1")
+    world.sync(goal(), plan("goal-1"))
+    assert "goal" not in world.bodies["plan-1"]
+    world.bodies["goal-1"] = gone
+    world.sync(goal(), plan("goal-1"))
+
+    assert world.bodies["plan-1"]["goal"] == [{"reference": f"Goal/{gone['id']}"}]
+
+
+def test_a_new_activity_with_a_reference_to_what_was_deleted_waits_with_it():
+    world = written(goal(), goal("goal-2"), plan())
+    world.bodies.pop("goal-1")
+    activity = {"id": "a", "detail": {"description": "walk", "goal": [link("goal-2"), link("goal-1")]}}
+    changes = world.sync(goal(), goal("goal-2"), plan(activity=[activity]))
+
+    assert kinds(changes, "plan-1") == {"CarePlan.activity[0]": "conflict"}
+    assert "activity" not in world.bodies["plan-1"]
+
+
+def test_a_due_date_stays_as_it_is_beside_a_target_that_a_person_has_changed():
+    world = written(goal(target=[target("7", dueDate="2026-04-01")]))
+    world.edit("goal-1", target=[target("8", dueDate="2026-04-01")])
+    changes = world.compare(goal(target=[target("7", dueDate="2026-05-01")]))
+
+    assert kinds(changes, "goal-1") == {"Goal.target[0].detailQuantity": "theirs"}
+
+
+def test_new_targets_of_a_goal_follow_in_our_order():
+    targets = [target("130", SBP, dueDate="2026-05-01"), target("7", dueDate="2026-05-01")]
+    world = written(goal())
+    world.sync(goal(target=targets))
+
+    assert world.bodies["goal-1"]["target"] == targets
+
+
+def test_a_status_that_is_not_approved_is_no_promotion():
+    world = written(goal())
+
+    assert actions(world.compare(goal(lifecycleStatus="active"))) == {"goal-1": "unchanged"}
+
+
+def test_our_retiring_is_taken_back_also_where_the_server_keeps_no_status():
+    world = World(keep=lambda body: {key: value for key, value in body.items() if key != "lifecycleStatus"})
+    world.sync(goal())
+    retired = world.sync()
+    back = world.sync(goal())
+
+    assert kinds(retired, "goal-1") == kinds(back, "goal-1") == {"Goal.lifecycleStatus": "ours"}
+    assert actions(world.compare(goal())) == {"goal-1": "unchanged"}
+
+
+def test_what_never_had_a_status_is_retired_too():
+    world = written(rendered("Goal", "goal-1", description={"text": "x"}))
+
+    assert kinds(world.compare(), "goal-1") == {"Goal.lifecycleStatus": "ours"}
+
+
+def test_retiring_remembers_what_the_server_had_added_as_the_servers():
+    world = World(keep=lambda body: {"priority": {"text": "server"}, **body})
+    world.sync(goal())
+    before = world.bases["goal-1"]
+    gone = world.sync()
+    back = world.compare(goal(priority={"text": "ours"}))
+
+    assert change_of(gone, "goal-1").base == before
+    assert kinds(back, "goal-1") == {"Goal.lifecycleStatus": "ours", "Goal.priority": "ours"}
+
+
+def test_what_we_no_longer_author_is_taken_out_of_a_plan_that_was_opened_again():
+    world = written(plan(language="en"))
+    world.edit("plan-1", status="completed")
+    world.sync(plan(language="en"), accepted=True)
+    changes = world.sync(plan())
+
+    assert kinds(changes, "plan-1") == {"CarePlan.language": "ours"}
+    assert "language" not in world.bodies["plan-1"]
+
+
+def test_an_ended_plan_stops_goals_that_are_proposed_without_one():
+    world = written(goal(), plan("goal-1"))
+    world.edit("plan-1", status="completed")
+    changes = world.compare(goal(description={"text": "new"}))
+
+    assert actions(changes) == {"goal-1": "unchanged", "plan-1": "unchanged"}
+    assert changes.conflicts == ()
+
+
+def test_an_older_plan_that_was_ended_does_not_stop_a_new_one_without_goals():
+    world = written(plan(identity="plan-0"))
+    world.edit("plan-0", status="completed")
+
+    assert actions(world.compare(plan())) == {"plan-0": "unchanged", "plan-1": "create"}
+
+
+def test_a_goal_that_somebody_made_anew_under_another_id_is_referred_to_by_that():
+    world = written(goal(), plan("goal-1"))
+    world.bodies["goal-1"] = {**world.bodies["goal-1"], "id": "99"}
+    changes = world.sync(goal(), plan("goal-1"))
+
+    assert actions(changes) == {"goal-1": "unchanged", "plan-1": "update"}
+    assert world.bodies["plan-1"]["goal"] == [{"reference": "Goal/99"}]
+
+
+def test_a_reference_to_a_goal_that_is_forgotten_is_taken_out_with_it():
+    world = written(goal(), plan("goal-1"))
+    world.bases.pop("goal-1")
+
+    assert kinds(world.compare(plan()), "plan-1") == {"CarePlan.goal[0]": "ours"}
