@@ -1,10 +1,12 @@
 """Wall time of syncing patients over that of a bare replay of the very same requests on twins of these patients.
 
-    python bench/sync_vs_replay.py URL [--patients N]
+    python bench/sync_vs_replay.py URL [--patients N] [--bundles FOLDER]
 
-URL is a FHIR server that may be written to (HAPI, or `careplan sandbox`). Of every patient two twins are loaded.
-One is synced, and its requests are recorded; on the other the same requests are sent again by httpx and nothing
-else, with the ids of the twin. Sync and replay take turns, so that both meet the same server in the same mood.
+URL is a FHIR server that may be written to (HAPI, or `careplan sandbox`). The patients are the synthetic ones of
+the sandbox, small records; or the living ones of a folder of Bundles, one patient each. Two twins of each patient
+are loaded. One is synced, and its requests are recorded; on the other the same requests are sent again by httpx
+and nothing else, with the ids of the twin. All are loaded first; then sync and replay take turns, so that both
+meet the same server in the same mood.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from careplan_exchange.model.identity import IDENTITY_SYSTEM
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.support.patients import NAMES, synthetic
-from tests.support.product import Server, product, sync
+from tests.support.product import FIXTURE_TODAY, SYNTHETIC_TODAY, Server, product, sync
 
 PLANNED = [name for name in NAMES if name != "08-nothing-applies"]
 
@@ -81,28 +83,42 @@ async def replay(client: httpx.AsyncClient, requests: list, patient: str, twin: 
         answer.raise_for_status()
 
 
-async def main(url: str, patients: int) -> None:
+def records(folder: Path | None) -> tuple[list[dict], str]:
+    """Bundles to load, and the day on which to plan for them."""
+    if folder is None:
+        return [synthetic(name) for name in PLANNED], SYNTHETIC_TODAY
+    found = [decode(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return [bundle for bundle in found if not is_deceased(bundle)], FIXTURE_TODAY
+
+
+def is_deceased(bundle: dict) -> bool:
+    resources = (entry["resource"] for entry in bundle["entry"])
+    person = next(resource for resource in resources if resource["resourceType"] == "Patient")
+    return any(name.startswith("deceased") for name in person)
+
+
+async def main(url: str, patients: int, folder: Path | None) -> None:
     logs.configure("WARNING")
     server = Server(url)
     recorder = Recorder()
     synced, replayed, ratios, trips = [], [], [], []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as place:
         async with (
-            product(Path(folder), url) as services,
+            product(Path(place), url) as services,
             connect(
                 bootstrap.connection(services.settings, "main"), ids=services.ids, transport=recorder
             ) as client,
             httpx.AsyncClient(timeout=60) as bare,
         ):
             services._clients["main"] = client  # noqa: SLF001  # the requests have to be seen
-            for number in range(patients + 2):
-                name = PLANNED[number % len(PLANNED)]
-                patient, twin = server.load(synthetic(name)), server.load(synthetic(name))
+            bundles, today = records(folder)
+            chosen = [bundles[number % len(bundles)] for number in range(patients + 2)]
+            for number, (patient, twin) in enumerate([(server.load(one), server.load(one)) for one in chosen]):
                 recorder.requests.clear()
                 start = time.perf_counter()
-                receipt = await sync(services, patient)
+                receipt = await sync(services, patient, today=today)
                 middle = time.perf_counter()
-                if receipt.outcome != "written":
+                if receipt.outcome not in {"written", "unchanged"}:
                     raise SystemExit(f"A sync ended as {receipt.outcome}: {receipt.issues}")
                 requests = [one for one in recorder.requests if not one[1].endswith("/metadata")]
                 begin = time.perf_counter()
@@ -126,5 +142,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url")
     parser.add_argument("--patients", type=int, default=30)
+    parser.add_argument("--bundles", type=Path)
     given = parser.parse_args()
-    asyncio.run(main(given.url.rstrip("/"), given.patients))
+    asyncio.run(main(given.url.rstrip("/"), given.patients, given.bundles))

@@ -62,9 +62,7 @@ def verify(
     ] = None,
     kept: Annotated[
         str | None,
-        typer.Option(
-            help="A head that an earlier check printed, kept elsewhere.", metavar="SEQ:HASH"
-        ),
+        typer.Option(help="A head that an earlier check printed, kept elsewhere.", metavar="SEQ:HASH"),
     ] = None,
     json: JsonOption = False,
 ) -> None:

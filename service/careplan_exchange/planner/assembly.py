@@ -55,7 +55,7 @@ def lines(protocol: Protocol, bindings: Bindings, vocabulary: Vocabulary) -> Lin
     for place in placed:
         found.gaps.extend(place.outcome.gaps)
         found.issues.extend(place.outcome.issues)
-    if not any(outcome.status != "not-applied" for outcome in _top(protocol, placed)):
+    if all(place.outcome.status == "not-applied" for place in placed):
         nothing = Reason(text="It has no action.", rule="PlanDefinition.action", result="false")
         why = _every(place.reasons for place in placed) or (nothing,)
         found.not_applied.append(NotApplied(key=protocol.id, title=protocol.ref.title, reasons=why))
@@ -64,11 +64,6 @@ def lines(protocol: Protocol, bindings: Bindings, vocabulary: Vocabulary) -> Lin
     _goals(protocol, placed, bindings, vocabulary, found)
     _actions(protocol, placed, bindings, vocabulary, found)
     return found
-
-
-def _top(protocol: Protocol, placed: Iterable[_Placed]) -> Iterator[Outcome]:
-    top = {action.key for action in protocol.actions}
-    return (place.outcome for place in placed if place.outcome.action.key in top)
 
 
 def _flat(
@@ -139,7 +134,7 @@ def _goal(
             )
             for target in goal.targets
         ),
-        addresses=addressed(goal.addresses, bindings, vocabulary),
+        addresses=_addressed(goal.addresses, bindings, vocabulary),
         missing=merged(gap for place in chosen for gap in place.gaps),
     )
 
@@ -148,7 +143,7 @@ def _actions(
     protocol: Protocol, placed: tuple[_Placed, ...], bindings: Bindings, vocabulary: Vocabulary, found: Lines
 ) -> None:
     there = {goal.key for goal in found.goals}
-    keys = {goal.id: goal.key for goal in protocol.goals if goal.key in there}
+    keys = {goal.id: goal.key for goal in protocol.goals}
     addresses = {goal.key: goal.addresses for goal in found.goals}
     titles = {p.outcome.action.key: p.outcome.action.title for p in placed if p.outcome.status == "proposed"}
     for place in placed:
@@ -216,7 +211,7 @@ def _plain(action: Action) -> ActivityTemplate:
     """An action without a definition is its own text."""
     return ActivityTemplate(
         title=action.title,
-        description=action.description or action.title,
+        description=action.title,
         patient_text=action.description or action.title,
         kind="monitoring",
         resource_kind="ServiceRequest",
@@ -248,7 +243,7 @@ def _withheld(place: _Placed, protocol: Protocol) -> Withheld:
 
 def _restriction(avoid: str, activity: ActivityProposal, goal: str) -> Restriction:
     return Restriction(
-        key=activity.key.replace("/action/", "/avoid/", 1),
+        key=activity.key.replace("/action/", "/avoid/"),
         protocol=activity.protocol,
         avoid=avoid,
         patient_text=activity.patient_text,
@@ -260,15 +255,14 @@ def _restriction(avoid: str, activity: ActivityProposal, goal: str) -> Restricti
     )
 
 
-def addressed(codings: Iterable[Coding], bindings: Bindings, vocabulary: Vocabulary) -> tuple[Evidence, ...]:
+def _addressed(codings: tuple[Coding, ...], bindings: Bindings, vocabulary: Vocabulary) -> tuple[Evidence, ...]:
     """The patient's active conditions that these codes stand for."""
-    wanted = tuple(codings)
     concepts = sorted(
         concept.id
         for concept in vocabulary.concepts.values()
         if concept.kind == "condition"
         and (value_set := vocabulary.value_sets.get(concept.value_set)) is not None
-        and any(value_set.contains(coding) for coding in wanted)
+        and any(value_set.contains(coding) for coding in codings)
     )
     return _conditions(concepts, bindings)
 

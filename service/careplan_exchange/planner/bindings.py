@@ -23,7 +23,6 @@ from .intervals import Interval
 DAYS, EVER = "_days", "_ever"
 PATIENT_VARIABLES = ("age", "sex")
 CATEGORIES: Mapping[str, frozenset[str]] = {
-    "measurement": frozenset({"Observation"}),
     "condition": frozenset({"Condition"}),
     "medication": frozenset({"MedicationRequest"}),
     "allergy": frozenset({"AllergyIntolerance"}),
@@ -31,7 +30,8 @@ CATEGORIES: Mapping[str, frozenset[str]] = {
     "family-history": frozenset({"FamilyMemberHistory"}),
     "status": frozenset({"Condition", "Observation"}),
 }
-"""Where a fact of each kind would stand: only a record in which all of these were read whole shows an absence."""
+"""Where a fact of each kind would stand: only a record in which all of these were read whole shows an absence.
+A measurement has no absence."""
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     shown: str
     gap: str
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[Evidence, ...]
 
 
 class Bindings:
@@ -187,7 +187,8 @@ class Bindings:
         """Present, absent or unknown. `ever` lets a past presence count (a resolved condition).
 
         A fact may itself say "unknown" (a provisional diagnosis, an order that cannot be read): then only a
-        certain presence decides. Of a status the latest statement holds.
+        certain presence decides. Of a status the latest statement holds (with `ever` any presence,
+        and "not now" is not "never").
         """
         facts = self.facts(concept.id)
         recorded = [f for f in facts if f.state == "present" and (f.active or ever)]
@@ -197,7 +198,7 @@ class Bindings:
         unsure = [
             f for f in facts if f.state == "unknown" and (f.active or ever) and not self._too_old(f, concept)
         ]
-        if concept.kind == "status" and bool(present) + bool(absent) + bool(unsure) > 1:
+        if concept.kind == "status" and not ever and bool(present) + bool(absent) + bool(unsure) > 1:
             stated = present + absent + unsure
             winners = _latest(stated)
             undated = any(not fact.effective for fact in stated)
@@ -210,7 +211,7 @@ class Bindings:
             return self._flag(concept, variable, value=True, facts=present)
         if unsure:
             return self._unknown(concept, variable, phrases.unsure(concept), _evidence(unsure))
-        if absent:
+        if absent and not (ever and concept.kind == "status"):
             return self._flag(concept, variable, value=False, facts=absent)
         return self._unstated(concept, variable, old)
 
@@ -283,7 +284,7 @@ def concept_of(variable: str, vocabulary: Vocabulary) -> Concept | None:
     if variable in concepts:
         return concepts[variable]
     for suffix in (DAYS, EVER):
-        concept = concepts.get(variable.removesuffix(suffix)) if variable.endswith(suffix) else None
+        concept = concepts.get(variable.removesuffix(suffix))
         if concept is not None and (suffix == DAYS or concept.kind != "measurement"):
             return concept
     return None

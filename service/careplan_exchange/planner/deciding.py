@@ -26,7 +26,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     action: Action
     status: Status
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...]
     gaps: tuple[Gap, ...] = ()
     questions: tuple[str, ...] = ()
     certain: bool = True
@@ -106,7 +106,7 @@ def _judge(action: Action, answers: list[_Answer]) -> Outcome:
         status="proposed",
         reasons=tuple(answer.reason for answer in answers),
         gaps=missing,
-        questions=tuple(dict.fromkeys(gap.ask for answer in asked for gap in answer.gaps)),
+        questions=tuple(gap.ask for answer in asked for gap in answer.gaps),
     )
 
 
@@ -159,7 +159,7 @@ def _select(outcome: Outcome) -> Outcome:
     issues = outcome.issues
     if children and not proposed and behaviour in {"exactly-one", "one-or-more"}:
         issues += (_empty(outcome.action),)
-    if behaviour in {"exactly-one", "at-most-one"} and len(proposed) > 1:
+    if behaviour in {"exactly-one", "at-most-one"} and proposed:
         # In the plan's order, and one that applies for certain before one with an open question.
         chosen = min(proposed, key=lambda child: bool(child.questions))
         children = tuple(

@@ -25,7 +25,8 @@ DISCLAIMER = "urn:careplan-exchange:disclaimer"
 """On a PlanDefinition, valueString: the limits of its use."""
 GRADE = "http://hl7.org/fhir/StructureDefinition/cqf-strengthOfRecommendation"
 """On a citation: how strong the guideline says that the recommendation is."""
-EXTENSIONS = frozenset({UNKNOWN, SAFETY, QUESTION, PATIENT_TEXT, AVOID, SUPPORTS, DISCLAIMER, GRADE})
+EXTENSIONS = frozenset({UNKNOWN, SAFETY, QUESTION, PATIENT_TEXT, AVOID, SUPPORTS, DISCLAIMER})
+"""Every extension of ours."""
 
 KIND_SYSTEM = "urn:careplan-exchange:activity-kind"
 """System of the `ActivityDefinition.topic` that says which kind of activity it is (proposal.ActivityKind)."""

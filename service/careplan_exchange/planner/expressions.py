@@ -93,8 +93,6 @@ def truth(expression: Expression, values: Values) -> Truth:
             ranges[name] = points
         else:
             context[name] = [] if value is None else [value]
-    if not ranges:
-        return _once(expression, values, context)
     if prod(len(points) for points in ranges.values()) > _MOST_COMBINATIONS:
         return "unknown"
     answers: set[Truth] = set()

@@ -31,5 +31,5 @@ class Interval(msgspec.Struct, frozen=True):
             Decimal(0)
         ]
         between = [(left + right) / 2 for left, right in pairwise(marks)]
-        candidates = sorted({marks[0] - 1, *marks, *between, marks[-1] + 1})
+        candidates = (marks[0] - 1, *marks, *between, marks[-1] + 1)
         return tuple(value for value in candidates if value in self)

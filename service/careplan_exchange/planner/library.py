@@ -9,11 +9,10 @@ from careplan_exchange.knowledge import Document
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A definition and the file that holds it; `path` is where it stands in the file (a contained one)."""
+    """A definition and the file that holds it."""
 
     resource: dict[str, Any]
     document: Document
-    path: tuple[str | int, ...] = ()
 
 
 class Library:
@@ -30,11 +29,8 @@ class Library:
         """The definition, the newest version of it where none is named, or None where there is none."""
         if canonical.startswith("#"):
             contained = within.resource.get("contained", [])
-            for index, resource in enumerate(contained):
-                if resource.get("id") == canonical[1:]:
-                    path = (*within.path, "contained", index)
-                    return Entry(resource=resource, document=within.document, path=path)
-            return None
+            found = next((resource for resource in contained if resource.get("id") == canonical[1:]), None)
+            return None if found is None else Entry(resource=found, document=within.document)
         url, _, version = canonical.partition("|")
         entries = self._by_url.get(url, [])
         if version:
@@ -44,4 +40,4 @@ class Library:
 
 def _order(version: str) -> tuple[tuple[int, str], ...]:
     """`1.10.0` after `1.9.0`."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in version.split("."))
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.split("."))

@@ -143,7 +143,7 @@ class _Compiler:
             citations=elements.citations(items(action, "documentation")),
             selection=cast("Selection", action.get("selectionBehavior", "any")),
             related=tuple(
-                (found.get("relationship", ""), f"{self._action_prefix}/{found.get('actionId')}")
+                (found.get("relationship", "related-to"), f"{self._action_prefix}/{found.get('actionId')}")
                 for found in items(action, "relatedAction")
             ),
             definition=definition,
@@ -230,7 +230,7 @@ def _expression(found: Element) -> tuple[Expression | None, str | None, str]:
 
 def _target(found: Element) -> TargetTemplate:
     bounds = found.get("detailRange") or {}
-    exact = found.get("detailQuantity") or {}
+    exact = found.get("detailQuantity")
     low, high = bounds.get("low") or {}, bounds.get("high") or {}
     if exact:
         comparator = exact.get("comparator", "")

@@ -73,9 +73,11 @@ def state(*, value: bool, dates: Sequence[str | None], recorded: bool) -> str:
 
 def quantity(value: Decimal | Interval, unit: str) -> str:
     """`8.1 %`, `<7 %`, `5.6 to 7 %`."""
-    if isinstance(value, Interval):
-        return f"{_range(value)} {readable(unit)}".rstrip()
-    return f"{value:f} {readable(unit)}".rstrip()
+    if isinstance(value, Decimal):
+        return f"{value:f} {readable(unit)}".rstrip()
+    if value.low is None and value.high is None:
+        return "any value"
+    return f"{_range(value)} {readable(unit)}".rstrip()
 
 
 def readable(unit: str) -> str:
@@ -114,4 +116,4 @@ def _range(value: Interval) -> str:
         return f"{value.low:f} to {value.high:f}"
     if value.high is not None:
         return f"{'<' if value.high_open else '≤'}{value.high:f}"
-    return "any value" if value.low is None else f"{'>' if value.low_open else '≥'}{value.low:f}"
+    return f"{'>' if value.low_open else '≥'}{value.low:f}"

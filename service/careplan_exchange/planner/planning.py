@@ -88,10 +88,9 @@ def _merge(whole: Lines) -> Mapping[str, str]:
     activities: list[ActivityProposal] = []
     renamed: dict[str, str] = {}
     for activity in whole.activities:
-        same = canonical(
-            (activity.resource_kind, activity.title, sorted(_codes(activity.codings)), activity.timing)
-        )
-        if activity.codings and same in kept and activities[kept[same]].protocol != activity.protocol:
+        codes = sorted(_codes(activity.codings))
+        same = canonical((activity.resource_kind, activity.title, codes, activity.timing))
+        if codes and same in kept and activities[kept[same]].protocol != activity.protocol:
             first = activities[kept[same]]
             renamed[activity.key] = first.key
             activities[kept[same]] = _joined(first, activity)
@@ -120,12 +119,12 @@ def _joined(first: ActivityProposal, second: ActivityProposal) -> ActivityPropos
 
 def _hold_back(whole: Lines) -> None:
     """What one protocol holds back, no other proposes: a contraindication found once holds for the plan."""
-    held = {code: line for line in whole.withheld for code in _codes(line.codings)}
     activities: list[ActivityProposal] = []
     for activity in whole.activities:
-        line = next((held[code] for code in _codes(activity.codings) if code in held), None)
-        if activity.resource_kind == "MedicationRequest" and line is not None:
-            whole.not_applied.append(NotApplied(key=activity.key, title=activity.title, reasons=line.reasons))
+        held = [line for line in whole.withheld if _codes(line.codings) & _codes(activity.codings)]
+        if activity.resource_kind == "MedicationRequest" and held:
+            why = tuple(dict.fromkeys(reason for line in held for reason in line.reasons))
+            whole.not_applied.append(NotApplied(key=activity.key, title=activity.title, reasons=why))
         else:
             activities.append(activity)
     whole.activities = activities
@@ -144,12 +143,13 @@ def _reasons(whole: Lines) -> tuple[Reason, ...]:
     )
 
 
-def _codes(codings: Iterable[Coding]) -> list[tuple[str, str]]:
-    return [(coding.system or "", coding.code or "") for coding in codings]
+def _codes(codings: Iterable[Coding]) -> set[tuple[str, str]]:
+    """Without those that are a display alone: two of them are not the same thing."""
+    return {(coding.system or "", coding.code) for coding in codings if coding.code}
 
 
 def _renamed(gap: Gap, renamed: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(sorted({renamed.get(key, key) for key in gap.needed_by}))
+    return tuple(renamed.get(key, key) for key in gap.needed_by)
 
 
 def _both(first: tuple[T, ...], second: tuple[T, ...]) -> tuple[T, ...]:

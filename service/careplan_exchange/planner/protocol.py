@@ -29,11 +29,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["applicability", "start", "stop"]
     source: str
     expression: Expression | None
-    problem: str | None = None
-    unknown: Unknown = "leave-out"
-    safety: Severity | None = None
-    question: str | None = None
-    description: str | None = None
+    problem: str | None
+    unknown: Unknown
+    safety: Severity | None
+    question: str | None
+    description: str | None
 
 
 class TargetTemplate(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ class DynamicValue(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     source: str
     expression: Expression | None
-    problem: str | None = None
+    problem: str | None
 
 
 class ActivityTemplate(msgspec.Struct, frozen=True, kw_only=True):

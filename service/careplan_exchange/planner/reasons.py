@@ -33,13 +33,15 @@ def reason(condition: Condition, expression: Expression, result: Truth, bindings
 
 def gaps(condition: Condition, expression: Expression, bindings: Bindings, needed_by: str) -> tuple[Gap, ...]:
     """What would have decided a condition that came out unknown: one gap a concept."""
-    undecided = [
+    open_ = [
         binding
         for name in expression.variables
         if bindings.is_concept(name)
         for binding in (bindings.binding(name),)
-        if (binding.value is None or isinstance(binding.value, Interval)) and _matters(name, expression, bindings)
+        if binding.value is None or isinstance(binding.value, Interval)
     ]
+    # Where each part is decided and the whole is not (too many ranges at once), it hangs on all of them.
+    undecided = [found for found in open_ if _matters(found.variable, expression, bindings)] or open_
     only = condition.question if len({binding.concept for binding in undecided}) == 1 else None
     found = {
         b.concept: Gap(concept=b.concept, ask=only or b.gap, needed_by=(needed_by,)) for b in reversed(undecided)
@@ -48,10 +50,9 @@ def gaps(condition: Condition, expression: Expression, bindings: Bindings, neede
 
 
 def _matters(name: str, expression: Expression, bindings: Bindings) -> bool:
-    """Whether the variable stands in a part that is itself undecided and on which the answer hangs."""
+    """Whether the variable stands in a part on which the answer hangs."""
     return any(
-        isinstance(atom, Opaque) or (_variable(atom) == name and _truth(atom, bindings) == "unknown")
-        for atom in _telling(expression.tree, bindings)
+        isinstance(atom, Opaque) or _variable(atom) == name for atom in _telling(expression.tree, bindings)
     )
 
 

@@ -117,8 +117,8 @@ def parse(text: str) -> tuple[Ast, Tree]:
 
 def variables(ast: Ast) -> tuple[str, ...]:
     """The names of all `%variables`, in order of appearance, each once."""
-    found = (_variable(node) for node in walk(ast) if node.get("type") == "ExternalConstant")
-    return tuple(dict.fromkeys(name for name in found if name))
+    found = (node for node in walk(ast) if node.get("type") == "ExternalConstant")
+    return tuple(dict.fromkeys(str(node["children"][0]["text"]) for node in found))
 
 
 def functions(ast: Ast) -> tuple[str, ...]:
@@ -196,10 +196,9 @@ def _comparison(node: Ast) -> Comparison | None:
 def _variable(node: Ast) -> str | None:
     """The variable that this node is, and nothing else."""
     while node["type"] != "ExternalConstant":
-        children = node.get("children", [])
-        if node["type"] not in {"TermExpression", "ExternalConstantTerm"} or len(children) != 1:
+        if node["type"] not in {"TermExpression", "ExternalConstantTerm"}:
             return None
-        node = children[0]
+        node = node["children"][0]
     return str(node["children"][0]["text"])
 
 

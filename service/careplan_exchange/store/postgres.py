@@ -1,6 +1,6 @@
 """PostgreSQL, through asyncpg, with URLs as libpq takes them (`sslmode`, `sslrootcert`, several hosts).
 
-The reasons for the settings stand in docs/decisions/store-engines.md.
+The reasons for the settings stand in docs/decisions/0005-store-engines.md.
 """
 
 from collections.abc import AsyncIterator

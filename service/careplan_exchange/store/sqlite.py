@@ -1,6 +1,6 @@
 """SQLite: how the file is made, how every connection is set, what is checked before it migrates itself.
 
-The reasons stand in docs/decisions/store-engines.md.
+The reasons stand in docs/decisions/0005-store-engines.md.
 """
 
 import asyncio

@@ -3,9 +3,11 @@
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from careplan_exchange.planner.bindings import Bindings
+from careplan_exchange.model.issue import Issue
+from careplan_exchange.planner.bindings import Binding, Bindings
 from careplan_exchange.planner.expressions import EvaluationError
 from careplan_exchange.planner.intervals import Interval
 from tests.cases.snapshots import ALL, fact, snapshot, vocabulary
@@ -47,6 +49,13 @@ def test_a_vague_date_never_outranks_a_precise_one():
         fact("hba1c", "8.1", date="2026-10-02", id="day"),
     )
     assert references(found) == ["Observation/day"]
+    year = fact("hba1c", "9.0", date="2026", id="year")
+    assert references(bind("hba1c", year, fact("hba1c", "8.1", date="2026-10-02"))) == ["Observation/hba1c"]
+
+
+def test_a_time_is_later_than_its_day_alone():
+    day, hour = fact("egfr", 40, id="day"), fact("egfr", 41, date="2026-10-02T08:00:00Z", id="hour")
+    assert references(bind("egfr", hour, day)) == references(bind("egfr", day, hour)) == ["Observation/hour"]
 
 
 def test_values_of_one_instant_count_as_the_range_they_span():
@@ -61,8 +70,18 @@ def test_values_of_one_instant_count_as_the_range_they_span():
     assert references(found) == ["Observation/a", "Observation/b", "Observation/c"]
 
 
+def test_the_range_does_not_hang_on_which_of_the_values_is_named_first():
+    pressures = [fact("systolic_bp", value, id=name) for name, value in (("a", 140), ("b", 128), ("c", 150))]
+    assert bind("systolic_bp", *pressures).value == Interval(Decimal(128), Decimal(150))
+
+
 def test_equal_values_of_one_instant_are_that_value():
     assert bind("egfr", fact("egfr", 40, id="a"), fact("egfr", 40, id="b")).value == 40
+
+
+def test_one_resource_that_gives_a_value_in_two_spellings_is_shown_the_same_in_any_order():
+    long, short = fact("egfr", "40.0"), fact("egfr", "40")
+    assert bind("egfr", long, short).shown == bind("egfr", short, long).shown
 
 
 @pytest.mark.parametrize(
@@ -92,6 +111,12 @@ def test_ties_of_ranges_span_all_of_them():
     assert found.value == Interval(Decimal(2), Decimal(25), low_open=False, high_open=False)
     open_end = bind("hba1c", fact("hba1c", "5..", id="a"), fact("hba1c", "..4", id="b"))
     assert open_end.value == Interval(None, None)
+    below_zero = bind("hba1c", fact("hba1c", "-5..1", id="a"), fact("hba1c", "..4", id="b"))
+    assert below_zero.value == Interval(None, Decimal(4))
+    part = bind("hba1c", fact("hba1c", "<7", id="a"), fact("hba1c", "6", id="b"))
+    assert part.shown == "2 to 7 % (2026-10-02)"
+    closed_too = bind("hba1c", fact("hba1c", ">7", id="a"), fact("hba1c", ">=7", id="b"))
+    assert closed_too.value == Interval(Decimal(7), Decimal(25))
     closed_wins = bind("hba1c", fact("hba1c", "<7", id="a"), fact("hba1c", "<=7", id="b"))
     assert closed_wins.value == Interval(Decimal(2), Decimal(7))
 
@@ -143,6 +168,7 @@ def test_a_diagnosis_that_nobody_recorded_is_absent_where_the_list_was_read():
     found = bind("type_2_diabetes")
     assert (found.value, found.shown) == (False, "not recorded")
     assert bind("type_2_diabetes", categories=ALL - {"Condition"}).value is None
+    assert bind("type_2_diabetes", categories=frozenset({"Condition"})).value is False
 
 
 def test_a_recorded_diagnosis_is_present_with_its_date_and_evidence():
@@ -193,6 +219,28 @@ def test_a_status_that_is_recorded_both_ways_at_once_is_unknown():
     assert references(found) == ["Condition/pregnancy", "Condition/no"]
 
 
+def test_a_past_status_counts_for_ever_whatever_holds_now():
+    smoked = fact("smoking", date="2015-01-01")
+    assert bind("smoking_ever", smoked).value is True
+    assert bind("smoking_ever", smoked, fact("smoking", state="absent", id="no")).value is True
+    assert bind("smoking", smoked, fact("smoking", state="absent", id="no")).value is False
+
+
+def test_a_status_that_does_not_hold_now_may_have_held_once():
+    does_not = fact("smoking", state="absent")
+    assert bind("smoking", does_not).value is False
+    assert bind("smoking_ever", does_not).value is None
+
+
+def test_statements_of_a_status_that_agree_count_all():
+    assert references(
+        bind("pregnancy", fact("pregnancy", id="b"), fact("pregnancy", date="2026-10-03", id="a"))
+    ) == [
+        "Condition/b",
+        "Condition/a",
+    ]
+
+
 def test_an_old_status_is_unknown_and_says_of_when_it_is():
     found = bind("pregnancy", fact("pregnancy", date="2025-01-01"))
     assert found.value is None
@@ -239,6 +287,7 @@ def test_days_since_nothing_are_unknown():
         ("1976", Interval(Decimal(49), Decimal(50)), "49 to 50 years"),
         ("1976-03", Decimal(50), "50 years"),
         ("2026", Decimal(0), "0 years"),
+        ("2026-11-24", Decimal(0), "0 years"),
         (None, None, "not known"),
         ("2027", None, "not known"),
         ("76", None, "not known"),
@@ -280,9 +329,82 @@ def test_units_of_comparisons():
     ]
 
 
-def test_the_subject_holds_what_planning_knows_and_no_more():
-    bindings = Bindings(snapshot(birth=None), vocabulary())
-    assert bindings.value("subject") == {"resourceType": "Patient", "gender": "male"}
+@pytest.mark.parametrize("name", ["subject", "patient", "context", "resource"])
+def test_the_subject_by_any_name_holds_what_planning_knows_and_no_more(name):
+    patient = {"resourceType": "Patient", "gender": "male"}
+    assert Bindings(snapshot(birth=None), vocabulary()).value(name) == patient
+    assert Bindings(snapshot(), vocabulary()).value(name) == {**patient, "birthDate": "1976-05-01"}
+
+
+def test_what_the_patients_sex_or_age_rules_out_is_shown_without_a_date():
+    ruled_out = msgspec.structs.replace(fact("pregnancy", state="absent"), evidence=snapshot().patient.evidence)
+    assert bind("pregnancy", ruled_out).shown == "absent"
+
+
+def bind_where(concept, *facts, categories=ALL, **rule):
+    """As `bind`, where a site's profile has another rule for the concept."""
+    ours = vocabulary()
+    theirs = {**ours.concepts, concept: msgspec.structs.replace(ours.concepts[concept], **rule)}
+    found = snapshot(*facts, categories=categories)
+    return Bindings(found, msgspec.structs.replace(ours, concepts=theirs)).binding(concept)
+
+
+@pytest.mark.parametrize(
+    ("concept", "needed"),
+    [
+        ("hypertension", {"Condition"}),
+        ("metformin", {"MedicationRequest"}),
+        ("metformin_allergy", {"AllergyIntolerance"}),
+        ("retinal_screening", {"Procedure"}),
+        ("family_diabetes", {"FamilyMemberHistory"}),
+        ("pregnancy", {"Condition", "Observation"}),
+    ],
+)
+def test_what_nobody_recorded_is_absent_only_where_all_of_its_places_were_read_whole(concept, needed):
+    rule = {"when_absent": "absent"}
+    assert bind_where(concept, categories=frozenset(needed), **rule).value is False
+    for part in needed:
+        assert bind_where(concept, categories=ALL - {part}, **rule).value is None
+
+
+def test_a_measurement_without_plausible_bounds_or_a_unit_is_open_and_bare():
+    found = bind_where("hba1c", fact("hba1c", "<7"), plausible=None)
+    assert (found.value, found.shown) == (Interval(None, Decimal(7), high_open=True), "<7 % (2026-10-02)")
+    found = bind_where("hba1c", fact("hba1c", ">7"), plausible=None)
+    assert found.value == Interval(Decimal(7), None, low_open=True)
+    assert bind_where("hba1c", fact("hba1c", "7"), unit=None).shown == "7 (2026-10-02)"
+
+
+def test_a_concept_whose_name_ends_like_a_suffix_is_its_own():
+    ours = vocabulary()
+    own = msgspec.structs.replace(ours.concepts["metformin"], id="metformin_days", title="Days on metformin")
+    theirs = msgspec.structs.replace(ours, concepts={**ours.concepts, "metformin_days": own})
+    assert Bindings(snapshot(), theirs).binding("metformin_days").title == "Days on metformin"
+
+
+def test_what_a_presence_was_read_from_stands_by_date_and_then_by_name():
+    facts = [
+        fact("metformin", date=date, id=name) for date, name in (("2026", "c"), ("2025", "b"), ("2025", "a"))
+    ]
+    assert references(bind("metformin", *facts)) == [f"MedicationRequest/{name}" for name in "abc"]
+
+
+def test_a_doubt_that_is_too_old_is_no_statement_and_one_of_the_past_counts_for_ever():
+    assert bind("pregnancy", fact("pregnancy", state="unknown", date="2020")).evidence == ()
+    past = bind("angioedema_ever", fact("angioedema", state="unknown", active=False))
+    assert past.gap == "Angioedema, ever: does it hold? What is recorded leaves it open."
+
+
+def test_undated_only_a_condition_is_current_where_there_is_a_limit_of_age():
+    limit = {"max_age_days": 365}
+    assert bind_where("hypertension", fact("hypertension", date=None), **limit).value is True
+    assert bind_where("metformin", fact("metformin", date=None), **limit).value is None
+
+
+def test_a_status_without_a_limit_of_age_contradicts_itself_where_a_statement_has_no_date():
+    no, undated = fact("pregnancy", state="absent", id="no"), fact("pregnancy", date=None)
+    found = bind_where("pregnancy", no, undated, max_age_days=None)
+    assert (found.value, found.gap) == (None, "Pregnancy: what holds now? The record says both.")
 
 
 def test_an_order_that_cannot_be_read_makes_a_medicine_unknown_and_not_absent():
@@ -301,7 +423,161 @@ def test_a_certain_presence_outweighs_a_doubtful_one_and_a_doubt_outweighs_an_ab
 
 def test_the_latest_statement_of_a_status_holds_also_when_it_is_that_nobody_knows():
     earlier = fact("pregnancy", state="absent", date="2026-11-20")
-    assert bind("pregnancy", earlier, fact("pregnancy", state="unknown", date="2026-11-22")).value is None
+    open_now = bind("pregnancy", earlier, fact("pregnancy", state="unknown", date="2026-11-22", id="open"))
+    assert (open_now.value, references(open_now)) == (None, ["Condition/open"])
+    assert open_now.gap == "Pregnancy: does it hold? What is recorded leaves it open."
     assert bind("pregnancy", fact("pregnancy", state="unknown", date="2026-11-18"), earlier).value is False
     later = fact("pregnancy", date="2026-11-22")
     assert bind("pregnancy", fact("pregnancy", state="unknown", date="2026-11-20"), later).value is True
+
+
+UNDATED = [fact("hba1c", "8.1", date=None, id="b"), fact("hba1c", "7.9", date=None, id="a")]
+BOTH_WAYS = [fact("pregnancy"), fact("pregnancy", state="absent", id="no")]
+
+
+@pytest.mark.parametrize(
+    ("variable", "facts", "gap"),
+    [
+        ("hba1c", [], "Measure haemoglobin A1c (NGSP): no value is recorded."),
+        (
+            "hba1c",
+            UNDATED,
+            "Measure haemoglobin A1c (NGSP) again: what is recorded has no date.",
+        ),
+        (
+            "hba1c",
+            [fact("hba1c", "8.1", date="2020-05-06T10:00:00Z")],
+            "Measure haemoglobin A1c (NGSP) again: the latest is of 2020-05-06 and too old to rely on.",
+        ),
+        ("metformin_days", [], "When was the latest: metformin? The record does not say."),
+        ("frailty", [], "Does the patient have frailty? The record does not say."),
+        (
+            "angioedema_ever",
+            [],
+            "Does the patient have angioedema, ever? The record does not say.",
+        ),
+        (
+            "metformin_allergy",
+            [],
+            "Is there allergy or intolerance to metformin? The record does not say.",
+        ),
+        (
+            "family_diabetes",
+            [],
+            "Is there diabetes in a first-degree relative? The record does not say.",
+        ),
+        (
+            "retinal_screening",
+            [],
+            "Was it done: diabetic retinopathy screening? The record does not say.",
+        ),
+        (
+            "metformin",
+            [fact("metformin", state="unknown")],
+            "Metformin: does it hold? What is recorded leaves it open.",
+        ),
+        ("pregnancy", [], "Pregnancy: what holds now? The record does not say."),
+        ("pregnancy", BOTH_WAYS, "Pregnancy: what holds now? The record says both."),
+        (
+            "smoking",
+            [fact("smoking", date="2021", id="b"), fact("smoking", date="2020", id="a")],
+            "Ask for tobacco smoking, current again: the latest is of 2021 and too old to rely on.",
+        ),
+    ],
+)
+def test_what_is_unknown_says_so_whole_with_its_question_and_all_it_was_read_from(variable, facts, gap):
+    concept = variable.removesuffix("_days").removesuffix("_ever")
+    assert bind(variable, *facts) == Binding(
+        variable=variable,
+        concept=concept,
+        value=None,
+        title=vocabulary().concepts[concept].title,
+        shown="not known",
+        gap=gap,
+        evidence=tuple(found.evidence for found in facts),
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "facts", "value", "told"),
+    [
+        (
+            "bmi",
+            [fact("bmi", 31, date="2026-10-02T08:00:00Z")],
+            Decimal(31),
+            "Body mass index|31 kg/m2 (2026-10-02)|Measure body mass index exactly: what was recorded on 2026-10-02 does not decide this.",
+        ),
+        (
+            "metformin_days",
+            [fact("metformin", date="2026-11-20T08:00:00Z")],
+            Decimal(4),
+            "Time since metformin|since 2026-11-20|When was the latest: metformin? The record does not say.",
+        ),
+        (
+            "metformin",
+            [
+                fact("metformin", date=None, id="b"),
+                fact("metformin", date="2025"),
+                fact("metformin", date="2026"),
+            ],
+            True,
+            "Metformin|present (2026)|Does the patient take metformin? The record does not say.",
+        ),
+        (
+            "angioedema_ever",
+            [fact("angioedema", active=False)],
+            True,
+            "Angioedema, ever|present (2026-10-02)|Does the patient have angioedema, ever? The record does not say.",
+        ),
+        (
+            "angioedema",
+            [fact("angioedema", state="absent")],
+            False,
+            "Angioedema, ever|absent (2026-10-02)|Does the patient have angioedema, ever? The record does not say.",
+        ),
+        (
+            "metformin",
+            [],
+            False,
+            "Metformin|not recorded|Does the patient take metformin? The record does not say.",
+        ),
+    ],
+)
+def test_what_is_known_is_told_whole_with_its_date_and_all_it_was_read_from(variable, facts, value, told):
+    title, shown, gap = told.split("|")
+    assert bind(variable, *facts) == Binding(
+        variable=variable,
+        concept=variable.removesuffix("_days").removesuffix("_ever"),
+        value=value,
+        title=title,
+        shown=shown,
+        gap=gap,
+        evidence=tuple(found.evidence for found in facts),
+    )
+
+
+def test_age_and_sex_are_told_whole_with_the_patient_they_were_read_from():
+    patient = snapshot().patient.evidence
+    known = {"variable": "age", "concept": "age", "title": "Age", "evidence": (patient,)}
+    asked = "What is the patient's full date of birth?"
+    assert bind("age") == Binding(**known, value=Decimal(50), shown="50 years", gap=asked)
+    assert bind("age", birth=None) == Binding(**known, value=None, shown="not known", gap=asked)
+    known = {"variable": "sex", "concept": "sex", "title": "Recorded sex", "evidence": (patient,)}
+    asked = "What is the patient's sex?"
+    assert bind("sex") == Binding(**known, value="male", shown="male", gap=asked)
+    assert bind("sex", gender="unknown") == Binding(**known, value=None, shown="not known", gap=asked)
+
+
+def test_the_future_is_told_once_with_how_many_facts_of_which_concept():
+    future = [fact("hba1c", "9.0", date="2026-11-26", id="x"), fact("hba1c", "9.1", date="2027", id="y")]
+    bindings = Bindings(snapshot(*future, fact("hba1c", "8.1")), vocabulary())
+    assert [bindings.binding(name).concept for name in ("hba1c", "hba1c_days")] == ["hba1c", "hba1c"]
+    assert bindings.issues == [
+        Issue(
+            severity="warning",
+            code="business-rule",
+            key="planner.fact.future",
+            detail="2 fact(s) of 'hba1c' are in the future and not used.",
+            mend="Correct the date in the record, or plan for a later day.",
+        )
+    ]

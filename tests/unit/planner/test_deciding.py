@@ -59,6 +59,12 @@ def test_a_condition_that_cannot_be_evaluated_says_which_and_why():
     )
 
 
+def test_a_condition_without_an_expression_takes_only_its_own_action():
+    proposal = plan_of({"id": "p", "action": [action("a", {"kind": "applicability"}), action("b")]})
+    assert [line.key for line in proposal.activities] == ["p/action/b"]
+    assert [issue.key for issue in proposal.issues] == ["planner.apply.condition"]
+
+
 def test_a_start_or_stop_condition_is_told_with_what_it_comes_to():
     conditions = [
         condition("%metformin", kind="start"),
@@ -117,6 +123,17 @@ def test_of_an_exclusive_group_one_is_proposed_and_the_others_say_which():
             result="false",
         )
         assert [reason.rule for reason in line.reasons[1:]] == ["%metformin.not()"]
+
+
+def test_of_several_with_a_question_the_first_in_the_plan_is_proposed():
+    first, second = (action(name, condition("%frailty", "ask", question=name)) for name in ("z", "a"))
+    proposal = plan_of(group("exactly-one", first, second))
+    assert [line.key for line in proposal.activities] == ["p/action/z"]
+
+
+def test_an_action_without_parts_is_no_empty_group():
+    proposal = plan_of({"id": "p", "action": [action("a", selectionBehavior="exactly-one")]})
+    assert ([line.key for line in proposal.activities], proposal.issues) == (["p/action/a"], ())
 
 
 def test_a_group_that_is_not_whole_names_the_part_that_is_missing_and_keeps_its_own_lines():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from careplan_exchange.planner import expressions, reasons
 from careplan_exchange.planner.expressions import EvaluationError, compiled, evaluated, truth
 from careplan_exchange.planner.intervals import Interval
 from careplan_exchange.planner.syntax import (
@@ -55,6 +56,8 @@ def kleene(operator, left, right):
 def test_each_operator_follows_three_valued_logic(operator, left, right):
     wanted = NAMES[kleene(operator, TRUTHS[left], TRUTHS[right])]
     assert answer(f"%a {operator} %b", a=TRUTHS[left], b=TRUTHS[right]) == wanted
+    # Reasons are told by the same tables.
+    assert reasons._joined(operator, NAMES[TRUTHS[left]], NAMES[TRUTHS[right]]) == wanted
 
 
 @pytest.mark.parametrize(("value", "wanted"), [(True, "false"), (False, "true"), (None, "unknown")])
@@ -94,6 +97,7 @@ def test_the_patient_is_the_root_of_paths():
     assert answer("Patient.gender = 'female'") == "true"
     assert answer("gender = 'male'") == "false"
     assert answer("birthDate.exists()") == "false"
+    assert answer("gender is code") == "true"
 
 
 @pytest.mark.parametrize("source", ["%a", "%a + 1", "'text'", "(1 | 2)"])
@@ -115,11 +119,31 @@ def test_an_unknown_variable_is_an_error():
 
 
 @pytest.mark.parametrize(
-    "source", ["", "%a >", "(%a", "%a > 7 7", "%a > 7)", "%a && %b", "%a = #", "%a > 7 %b", "%a between 1"]
+    "source",
+    ["", "%a >", "(%a", "%a > 7 7", "%a > 7)", "%a && %b", "%a = #", "%a > 7 #", "%a > 7 %b", "%a between 1"],
 )
 def test_what_is_not_fhirpath_to_its_end_is_refused(source):
     with pytest.raises(SyntaxProblemError):
         compiled(source)
+
+
+def test_a_syntax_error_says_where_it_is():
+    with pytest.raises(SyntaxProblemError, match=r"^line 1, column 4: mismatched input '<EOF>'"):
+        compiled("%a >")
+    with pytest.raises(SyntaxProblemError, match=r"^nothing is expected after column 7$"):
+        compiled("%a > 7 %b")
+
+
+@pytest.mark.parametrize("source", ["%a > 7 #", "%a >"])
+def test_a_syntax_error_is_raised_and_printed_nowhere(source, capfd):
+    with pytest.raises(SyntaxProblemError):
+        compiled(source)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_an_expression_names_twice_is_listed_once():
+    found = compiled("%a.not() and %b.not() or %a")
+    assert (found.variables, found.functions) == (("a", "b"), ("not",))
 
 
 def test_an_expression_is_parsed_once():
@@ -147,8 +171,7 @@ def test_the_parts_of_an_expression_are_found():
     assert found.variables == ("a", "b", "sex", "c_days", "d")
     assert found.functions == ("not", "exists")
     assert isinstance(found.tree, Both)
-    assert found.thresholds["a"] == frozenset({Decimal(7)})
-    assert found.thresholds["c_days"] == frozenset()
+    assert found.thresholds == {"a": {7}, "b": set(), "sex": set(), "c_days": set(), "d": set()}
 
 
 @pytest.mark.parametrize(
@@ -163,10 +186,19 @@ def test_the_parts_of_an_expression_are_found():
         "iif(%a, %b, %c)",
         "%a in (1 | 2)",
         "-%a > 1",
+        "%a > 7 + 1",
+        "%a > 7 - 1",
+        "gender.exists()",
+        "{}",
     ],
 )
 def test_what_is_no_simple_comparison_is_left_whole(source):
     assert compiled(source).tree == Opaque(source)
+
+
+@pytest.mark.parametrize("source", ["%a ~ 7 and %b", "%b and %a ~ 7", "%b or (%a ~ 7)", "(%a ~ 7).not() and %b"])
+def test_a_part_that_is_no_simple_comparison_stands_as_the_whole_condition(source):
+    assert set(atoms(compiled(source).tree)) == {Opaque(source), Flag("b")}
 
 
 @pytest.mark.parametrize(
@@ -177,6 +209,7 @@ def test_what_is_no_simple_comparison_is_left_whole(source):
         ("7 >= %a", "a", "<=", "7"),
         ("7 <= %a", "a", ">=", "7"),
         ("+7 = %a", "a", "=", "7"),
+        ("7 != %a", "a", "!=", "7"),
         ("%a != -7.5", "a", "!=", "-7.5"),
     ],
 )
@@ -207,6 +240,7 @@ def test_not_of_a_group_keeps_the_group():
         (Interval(Decimal(5), Decimal(6)), "%a < 7 and (%a * 2 > 1)", "unknown"),
         (Interval(Decimal(5), Decimal(6)), "%a.exists()", "true"),
         (Interval(Decimal(7), Decimal(7), low_open=True), "%a > 7", "unknown"),
+        (Interval(None, None), "%a.exists()", "true"),
     ],
 )
 def test_a_range_decides_only_where_every_value_in_it_agrees(interval, source, wanted):
@@ -223,6 +257,13 @@ def test_too_many_ranges_at_once_are_unknown():
     names = [f"v{number}" for number in range(9)]
     source = " and ".join(f"(%{name} > 0 and %{name} < 9)" for name in names)
     assert answer(source, **dict.fromkeys(names, Interval(Decimal(1), Decimal(8)))) == "unknown"
+
+
+def test_as_many_combinations_as_are_allowed_are_still_reasoned_about(monkeypatch):
+    monkeypatch.setattr(expressions, "_MOST_COMBINATIONS", 4)
+    two_points = Interval(Decimal(1), Decimal(8), low_open=True)
+    assert answer("%a <= 8 and %b <= 8", a=two_points, b=two_points) == "true"
+    assert answer("%a <= 8 and %b <= 8 and %c <= 8", a=two_points, b=two_points, c=two_points) == "unknown"
 
 
 numbers = st.integers(-20, 20).map(lambda n: Decimal(n) / 2)

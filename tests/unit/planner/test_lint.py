@@ -1,6 +1,7 @@
 """The linter: one valid protocol, and what it says of each way to break it, with the file and the line."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -410,6 +411,26 @@ def test_a_circle_over_two_plans_is_refused():
     }
 
 
+def test_a_circle_over_three_plans_is_refused_in_each():
+    plans = {
+        name: PLAN.replace("urn:test:plan", f"urn:test:{name}").replace(
+            "urn:test:walk|1.0.0", f"urn:test:{following}"
+        )
+        for name, following in (("a", "b"), ("b", "c"), ("c", "a"))
+    }
+    found = findings({f"protocols/test/{name}.yaml": text for name, text in plans.items()})
+    circles = [f.file for f in found if f.message == "The plan comes back to itself."]
+    assert circles == [f"protocols/test/{name}.yaml" for name in "abc"]
+
+
+def test_a_definition_inside_a_plan_is_found_also_from_a_plan_around_it():
+    contained = "contained:\n  - " + ACTIVITY.rstrip().replace("\n", "\n    ") + "\n"
+    inner = PLAN.replace("urn:test:plan", "urn:test:inner").replace("urn:test:walk|1.0.0", "'#walk'") + contained
+    assert findings({"protocols/inner/plan.yaml": inner}) == ()
+    outer = PLAN.replace("urn:test:walk|1.0.0", "urn:test:inner")
+    assert findings({"protocols/test/plan.yaml": outer, "protocols/test/inner.yaml": inner}) == ()
+
+
 def test_a_circle_elsewhere_does_not_hang_the_linter():
     inner = PLAN.replace("urn:test:plan", "urn:test:inner").replace("urn:test:walk|1.0.0", "urn:test:inner")
     outer = PLAN + "  - {id: inner, title: Inner, definitionCanonical: 'urn:test:inner'}\n"
@@ -430,6 +451,13 @@ def test_a_file_that_is_no_definition_is_refused():
     assert "This is neither a PlanDefinition nor an ActivityDefinition." in {f.message for f in found}
     listed = findings({**FILES, "protocols/test/list.yaml": "- a\n"})
     assert [f.message for f in listed] == ["This is neither a PlanDefinition nor an ActivityDefinition."]
+
+
+def test_each_finding_is_told_with_its_place_and_its_mend_to_the_last_word():
+    folder = Path(__file__).parent / "faulty"
+    files = {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*.yaml"))}
+    told = [f"{found.file}:{found.line} {found.message} | {found.mend}" for found in findings(files)]
+    assert told == (folder / "findings.txt").read_text().splitlines()
 
 
 def test_a_retired_protocol_is_not_loaded():

@@ -1,14 +1,24 @@
 """From outcomes to the whole proposal: words, evidence, dates, goals, merging, and what one protocol forbids."""
 
+import time
 from datetime import date
 from decimal import Decimal
+from itertools import permutations
 
 import msgspec
 import pytest
 
-from careplan_exchange import planner
+from careplan_exchange import knowledge, planner
+from careplan_exchange.model.codec import encode
 from careplan_exchange.model.proposal import Citation, Used
+from careplan_exchange.model.snapshot import Evidence
+from careplan_exchange.planner.bindings import Bindings
 from careplan_exchange.planner.dates import after, days_of, instant_of
+from careplan_exchange.planner.dynamic import Filled, fill
+from careplan_exchange.planner.elements import number
+from careplan_exchange.planner.loading import compile_protocols
+from careplan_exchange.planner.planning import _once
+from careplan_exchange.planner.protocol import DynamicValue
 from tests.cases.snapshots import fact, protocol_documents, snapshot, vocabulary
 from tests.unit.planner.plans import CODED, condition, definition, plan_of, uses
 
@@ -35,6 +45,12 @@ def reason_of(expression, *facts, **more):
         ("%hba1c = 7", {"hba1c": "7.0"}, "Haemoglobin A1c (NGSP) 7.0 % (2026-10-02) is 7 %."),
         ("%hba1c = 7", {"hba1c": "7.1"}, "Haemoglobin A1c (NGSP) 7.1 % (2026-10-02) is not 7 %."),
         ("%hba1c != 7", {"hba1c": "7.1"}, "Haemoglobin A1c (NGSP) 7.1 % (2026-10-02) is not 7 %."),
+        ("%hba1c != 7", {"hba1c": "7.0"}, "Haemoglobin A1c (NGSP) 7.0 % (2026-10-02) is 7 %."),
+        (
+            "%hba1c = 7",
+            {"hba1c": "<8"},
+            "Haemoglobin A1c (NGSP) <8 % (2026-10-02) does not show whether it is 7 %.",
+        ),
         ("%hba1c > 7", {}, "Haemoglobin A1c (NGSP) is not known."),
         (
             "%hba1c > 7",
@@ -77,6 +93,7 @@ def reason_of(expression, *facts, **more):
         ("%metformin or %hba1c > 7", {}, "Haemoglobin A1c (NGSP) is not known."),
         ("(%metformin or %insulin).not()", {}, "Metformin is not recorded; insulin is not recorded."),
         ("(%metformin or %insulin).not()", {"insulin": None}, "Insulin is present (2026-10-02)."),
+        ("%metformin.not() and %insulin.not()", {"metformin": None}, "Metformin is present (2026-10-02)."),
         (
             "%metformin xor %insulin",
             {"metformin": None},
@@ -110,6 +127,14 @@ def test_a_description_stands_before_the_words():
     )
 
 
+def test_a_description_keeps_its_words_before_more_than_one_of_ours():
+    facts = [fact("metformin"), fact("insulin")]
+    found = reason_of("%metformin and %insulin", *facts, description="Bleeds for want of factor X.")
+    assert found.text == (
+        "Bleeds for want of factor X: metformin is present (2026-10-02); insulin is present (2026-10-02)."
+    )
+
+
 def test_a_reason_names_every_variable_with_its_value_and_exact_evidence():
     hba1c = fact("hba1c", "8.1")
     found = reason_of("%hba1c > 7 and %frailty and %subject.exists()", hba1c)
@@ -118,6 +143,35 @@ def test_a_reason_names_every_variable_with_its_value_and_exact_evidence():
         Used(variable="frailty", value="not known"),
     )
     assert found.result == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("expression", "asked"),
+    [
+        ("%frailty or %dementia or (%hba1c > 7 and %metformin)", ["dementia", "frailty"]),
+        ("%dementia or %frailty", ["dementia", "frailty"]),
+        ("%hba1c + %egfr > 7", ["hba1c"]),
+    ],
+)
+def test_what_is_known_or_does_not_matter_is_not_asked_for(expression, asked):
+    action = {"id": "a", "title": "A", "condition": [condition(expression, "ask")]}
+    (activity,) = plan_of({"id": "p", "action": [action]}, facts=[fact("egfr", 40)]).activities
+    assert [gap.concept for gap in activity.missing] == asked
+    assert len(activity.questions) == len(asked)
+    assert list(activity.questions) == [gap.ask for gap in activity.missing]
+
+
+@pytest.mark.parametrize(
+    ("expression", "ask"),
+    [
+        ("%metformin and %metformin_days > 3", "Metformin: does it hold? What is recorded leaves it open."),
+        ("%metformin_days > 3 and %metformin", "When was the latest: metformin? The record does not say."),
+    ],
+)
+def test_of_two_questions_about_one_concept_the_first_in_the_condition_is_asked(expression, ask):
+    action = {"id": "a", "title": "A", "condition": [condition(expression, "ask")]}
+    proposal = plan_of({"id": "p", "action": [action]}, facts=[fact("metformin", state="unknown")])
+    assert [(gap.concept, gap.ask) for gap in proposal.gaps] == [("metformin", ask)]
 
 
 def test_a_gap_asks_only_for_what_the_answer_hangs_on():
@@ -141,6 +195,17 @@ def test_a_condition_asks_its_own_question_where_one_thing_is_missing():
         "Does the patient have dementia? The record does not say.",
         "Does the patient have frailty? The record does not say.",
     )
+
+
+def test_ranges_that_are_too_many_to_reason_about_are_all_asked_for():
+    ranges = ["bmi", "creatinine", "diastolic_bp", "egfr", "hba1c", "potassium", "systolic_bp", "uacr"]
+    parts = [f"(%{name} >= 0 and %{name} <= 12 and %{name} != 20)" for name in ranges]
+    for expression in (" and ".join(["true", *parts]), f"%metformin or ({' and '.join(parts)})"):
+        action = {"id": "a", "title": "A", "condition": [condition(expression, "ask")]}
+        facts = [fact("metformin"), *(fact(name, "0..12") for name in ranges)]
+        (activity,) = plan_of({"id": "p", "action": [action]}, facts=facts).activities
+        assert [gap.concept for gap in activity.missing] == ranges
+        assert len(activity.questions) == len(ranges)
 
 
 def test_a_question_asked_by_a_parent_is_asked_of_the_child():
@@ -228,6 +293,7 @@ def test_targets_are_read_from_ranges_and_quantities():
         ("%", 7, 7),
         ("u", 5, None),
     ]
+    assert number(0.1) == Decimal("0.1")
 
 
 @pytest.mark.parametrize(
@@ -246,11 +312,11 @@ def test_a_due_date_is_so_many_calendar_units_away(amount, unit, day):
 
 
 def test_another_unit_than_the_calendars_is_refused():
-    with pytest.raises(ValueError, match="no calendar unit"):
+    with pytest.raises(ValueError, match=r"^'h' is no calendar unit\.$"):
         after(date(2026, 1, 31), Decimal(1), "h")
 
 
-@pytest.mark.parametrize("text", ["", "26", "2026-13", "2026-02-30", "yesterday", "2026-1-1"])
+@pytest.mark.parametrize("text", ["", "26", "0000", "2026-13", "2026-02-30", "yesterday", "2026-1-1"])
 def test_what_is_no_date_is_none(text):
     assert days_of(text) is None
     assert instant_of(text) is None
@@ -262,6 +328,17 @@ def test_a_time_that_cannot_be_read_has_no_instant():
     assert instant_of("2026-01-01T10:00:00").isoformat() == "2026-01-01T10:00:00+00:00"
     assert days_of("2026-02") == (date(2026, 2, 1), date(2026, 2, 28))
     assert days_of("2026") == (date(2026, 1, 1), date(2026, 12, 31))
+
+
+def test_a_time_without_an_offset_counts_in_utc_wherever_the_planner_runs(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        moments = [instant_of(f"2026-01-01T10:00:00{offset}").isoformat() for offset in ("", "Z", "+02:00")]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert moments == ["2026-01-01T10:00:00+00:00", "2026-01-01T10:00:00+00:00", "2026-01-01T08:00:00+00:00"]
 
 
 DAILY = {"timingTiming": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}
@@ -287,7 +364,9 @@ def test_the_very_same_activity_of_two_protocols_stands_once_with_both_reasons()
         ({**CODED}, {**CODED, "title": "Another"}),
         ({**CODED}, {**CODED, **DAILY}),
         ({**CODED}, {"code": {"coding": [{"system": "urn:s", "code": "2"}], "text": "Coded"}}),
+        ({**CODED}, {"code": {"coding": [{"system": "urn:t", "code": "1"}], "text": "Coded"}}),
         ({"code": {"text": "Coded"}}, {"code": {"text": "Coded"}}),
+        ({"code": {"coding": [{"display": "Shown"}]}}, {"code": {"coding": [{"display": "Shown"}]}}),
         ({**CODED}, {**CODED, "kind": "MedicationRequest"}),
     ],
 )
@@ -326,13 +405,25 @@ def test_what_one_protocol_holds_back_no_other_proposes():
     held = uses(
         "a", "urn:x", condition=[condition("%angioedema.not()", "ask", "high", description="Not after it")]
     )
+    held["action"].append({**held["action"][0], "id": "y"})
     proposal = plan_of(held, uses("b", "urn:x"), definitions=[drug], facts=[fact("angioedema")])
     assert proposal.activities == ()
-    (line,) = proposal.withheld
+    line, _ = proposal.withheld
     assert (line.key, line.severity, line.certain, line.title) == ("a/action/x", "high", True, "Coded")
     assert line.detail == "Not after it: angioedema, ever is present (2026-10-02)."
     assert [coding.code for coding in line.codings] == ["1"]
     assert [(found.key, found.reasons) for found in proposal.not_applied] == [("b/action/x", line.reasons)]
+
+
+def test_a_medicine_named_by_a_display_alone_is_held_back_by_no_other():
+    one, other = ({"coding": [{"display": name}]} for name in ("One", "Other"))
+    drugs = [
+        definition("urn:x", kind="MedicationRequest", productCodeableConcept=one),
+        definition("urn:y", kind="MedicationRequest", productCodeableConcept=other),
+    ]
+    held = uses("a", "urn:x", condition=[condition("%angioedema.not()", "ask", "high")])
+    proposal = plan_of(held, uses("b", "urn:y"), definitions=drugs, facts=[fact("angioedema")])
+    assert [line.key for line in proposal.activities] == ["b/action/x"]
 
 
 def test_a_service_that_shares_a_code_with_something_withheld_is_still_proposed():
@@ -441,6 +532,13 @@ def test_what_a_definition_leaves_out_has_a_plain_default():
     assert (text.kind, text.description, text.patient_text) == ("monitoring", "Say it", "Say it")
 
 
+@pytest.mark.parametrize("name", ["plan.yaml", "plan.yml", "plan.json"])
+def test_a_plan_is_a_file_of_this_name_in_any_folder(name):
+    content = encode({"resourceType": "PlanDefinition", "id": "p", "status": "active"})
+    documents = [knowledge.parse(path, content) for path in (f"protocols/a/b/{name}", f"protocols/other-{name}")]
+    assert [protocol.id for protocol in compile_protocols(documents)] == ["p"]
+
+
 def test_protocols_are_applied_in_the_order_of_their_ids():
     proposal = plan_of({"id": "b", "action": [{"id": "x"}]}, {"id": "a", "action": [{"id": "x"}]})
     assert [line.key for line in proposal.activities] == ["a/action/x", "b/action/x"]
@@ -469,4 +567,98 @@ def test_a_part_that_cannot_be_evaluated_does_not_stop_the_telling():
     ranges = ["hba1c", "systolic_bp", "diastolic_bp", "egfr", "uacr", "potassium", "creatinine", "bmi"]
     parts = [f"(%{name} > 1 and %{name} < 9 and %{name} != 5)" for name in ranges]
     facts = [fact(name, "0..12") for name in ranges]
-    assert reason_of(" and ".join([*parts, "%age > 'x'"]), *facts).result == "unknown"
+    found = reason_of(" and ".join([*parts, "%age > 'x'"]), *facts)
+    assert found.result == "unknown"
+    assert found.text.endswith("is not 5 kg/m2; age 50 years does not show whether it is above x.")
+
+
+def test_a_goal_whose_action_is_left_out_gives_that_actions_reason_and_not_its_parents():
+    child = {"id": "c", "title": "C", "condition": [condition("%insulin")], "goalId": ["g"]}
+    parent = {"id": "a", "title": "A", "condition": [condition("%metformin")], "action": [child]}
+    proposal = plan_of({"id": "p", "goal": [{"id": "g"}], "action": [parent]}, facts=[fact("metformin")])
+    assert {line.key: [reason.rule for reason in line.reasons] for line in proposal.not_applied} == {
+        "p/goal/g": ["%insulin"],
+        "p/action/c": ["%insulin"],
+    }
+
+
+def test_evidence_stands_once_in_an_order_of_its_own():
+    ordered = (
+        Evidence(reference="Condition/a"),
+        Evidence(reference="Condition/a", date="2026"),
+        Evidence(reference="Condition/a", version_id="1"),
+        Evidence(reference="Condition/a", version_id="1", date="2025"),
+        Evidence(reference="Condition/b"),
+    )
+    assert {_once((*found, *found)) for found in permutations(ordered)} == {ordered}
+
+
+def test_a_dynamic_value_without_an_expression_changes_nothing_and_is_told():
+    start = Filled(title="T", description="D", priority="routine", timing=None)
+    empty = DynamicValue(path="title", source="", expression=None, problem=None)
+    filled, (issue,) = fill(start, [empty], "p/action/a", Bindings(snapshot(), vocabulary()))
+    assert filled == start
+    assert issue.detail == "Action 'p/action/a' keeps its own title: it has no expression."
+
+
+def coded(*concepts):
+    """A code of each concept, as a goal addresses it."""
+    known = vocabulary()
+    codes = [min(known.value_sets[known.concepts[name].value_set].codes) for name in concepts]
+    return [{"coding": [{"system": system, "code": code}]} for system, code in codes]
+
+
+def test_what_is_addressed_is_present_stands_once_and_goes_by_the_name_of_the_concept():
+    names = ("type_2_diabetes", "hypertension", "frailty", "dementia", "angioedema")
+    facts = [fact(name) for name in names]
+    goal = {**GOAL, "addresses": coded(*names, "pregnancy")}
+    by_goal = {"id": "a", "title": "A", "goalId": ["hba1c.adult"], "definitionCanonical": "urn:x"}
+    by_reason = {"id": "b", "title": "B", "condition": [condition(" and ".join(f"%{name}" for name in names))]}
+    plan = {"id": "p", "goal": [goal], "action": [by_goal, by_reason]}
+    proposal = plan_of(plan, definitions=[definition("urn:x", **CODED)], facts=[*facts, fact("pregnancy")])
+    ordered = tuple(fact(name).evidence for name in sorted(names))
+    assert proposal.goals[0].addresses == ordered
+    assert [line.addresses for line in proposal.activities] == [ordered, ordered]
+
+    one = facts[0].evidence
+    same = [msgspec.structs.replace(fact(name), evidence=one) for name in names]
+    (line,) = plan_of({"id": "p", "goal": [goal], "action": [{"id": "a"}]}, facts=same).goals
+    assert line.addresses == (one,)
+
+    absent = {"id": "a", "title": "A", "condition": [condition("%hypertension.not()")]}
+    (line,) = plan_of({"id": "p", "action": [absent]}, facts=[fact("hypertension", state="absent")]).activities
+    assert line.addresses == ()
+
+
+def test_what_two_ways_lead_to_is_told_once():
+    needed = [condition("%frailty", "ask"), condition("%frailty.not()", "ask")]
+    goals = [{**GOAL, "id": "g"}, {**GOAL, "id": "h"}]
+    twice = {
+        "id": "a",
+        "title": "A",
+        "condition": needed,
+        "goalId": ["g", "h"],
+        "definitionCanonical": "urn:x",
+        "extension": [{"url": "urn:careplan-exchange:supports", "valueId": "g"}],
+    }
+    again = {"id": "b", "title": "B", "condition": needed, "goalId": ["g"]}
+    diabetes = fact("type_2_diabetes")
+    proposal = plan_of(
+        {"id": "p", "goal": goals, "action": [twice, again]},
+        definitions=[definition("urn:x", **CODED)],
+        facts=[diabetes],
+    )
+    (activity,) = proposal.activities
+    assert activity.goals == ("p/goal/g", "p/goal/h")
+    assert activity.addresses == (diabetes.evidence,)
+    assert activity.questions == ("Does the patient have frailty? The record does not say.",)
+    assert [reason.rule for reason in proposal.goals[0].reasons] == ["%frailty", "%frailty.not()"]
+
+
+def test_a_goal_that_is_not_there_takes_nothing_with_it():
+    avoid = definition(
+        "urn:x", **CODED, extension=[{"url": "urn:careplan-exchange:avoid", "valueString": "Sugar"}]
+    )
+    proposal = plan_of(uses("p", "urn:x", goalId=["nowhere"]), definitions=[avoid])
+    assert [(line.key, line.goals) for line in proposal.activities] == [("p/action/x", ())]
+    assert proposal.restrictions == ()
