@@ -1,20 +1,25 @@
-"""A database that is open: transactions that read, transactions that write, locks by patient."""
+"""A database that is open: transactions that read, transactions that write, locks by patient.
+
+A transaction is one function of a connection. It runs from begin to commit in one place, a thread of ours or the
+driver's greenlet: a hop between event loop and thread for each statement would cost more than the statement.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Table, text
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Table
 
-from .faults import translated
-from .locks import Locks, TaskLocks, digest
+from .locks import Locks
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Work = Callable[[Connection], T]
+"""What a transaction does. It must not await, and everything that it raises undoes it."""
 
 
 def to_the_end(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -40,47 +45,29 @@ def to_the_end(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corouti
     return run
 
 
-class Database:
+class Database(ABC):
     """One engine of either kind, behind one face. `label` names it for a person, in errors."""
 
-    def __init__(self, engine: AsyncEngine, locks: Locks, label: str, *, write_turn: TaskLocks | None) -> None:
+    def __init__(self, locks: Locks, label: str) -> None:
         self.label = label
         self._locks = locks
-        self._write_turn = write_turn
-        if engine.dialect.name == "sqlite":
-            self._reader, self._writer = engine, engine.execution_options(careplan_write=True)
-        else:
-            # One snapshot for all statements of a reading transaction, as SQLite gives anyway.
-            self._reader, self._writer = engine.execution_options(isolation_level="REPEATABLE READ"), engine
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees one state of the database throughout."""
-        with translated(self.label):
-            async with self._reader.connect() as connection, connection.begin():
-                yield connection
+    @abstractmethod
+    async def read(self, work: Work[T]) -> T:
+        """What `work` gives, in a transaction that sees one state of the database throughout."""
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that is durable when the block has ended, or did not happen where it raised."""
-        with translated(self.label):
-            if self._write_turn is None:
-                async with self._writer.begin() as connection:
-                    yield connection
-            else:
-                # SQLite has one writer at a time and makes the others poll: queue them where that can be done.
-                async with self._write_turn.turn(), self._writer.begin() as connection:
-                    yield connection
+    @abstractmethod
+    async def write(self, work: Work[T]) -> T:
+        """What `work` gives, in a transaction that is durable then; where it raises, nothing of it happened."""
 
-    def hold(self, *key: str) -> AbstractAsyncContextManager[None]:
-        return self._locks.hold(*key)
-
+    @abstractmethod
     def insert(self, table: Table) -> Any:
         """INSERT of this engine, with `on_conflict_do_update` and `on_conflict_do_nothing`."""
-        return sqlite.insert(table) if self._reader.dialect.name == "sqlite" else postgresql.insert(table)
 
-    async def serialise(self, connection: AsyncConnection, *key: str) -> None:
+    @abstractmethod
+    def serialise(self, connection: Connection, *key: str) -> None:
         """Until this writing transaction ends, every other that names `key` waits here."""
-        if connection.dialect.name == "postgresql":
-            number = int.from_bytes(digest(*key)[:8], signed=True)
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+    def hold(self, *key: str) -> AbstractAsyncContextManager[None]:
+        """One holder of `key` at a time, among all processes on the database."""
+        return self._locks.hold(*key)

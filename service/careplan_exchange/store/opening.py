@@ -71,7 +71,6 @@ async def look(url: str, *, password: str | None = None) -> StoreFacts:
     if isinstance(address, FileAddress):
         state, revision = await sqlite.look(address)
         return StoreFacts("sqlite", address.label, state, revision, schema.REVISIONS[-1])
-    async with postgres.opened(address, LOCK_SECONDS) as database, database.read() as connection:
-        state = await connection.run_sync(schema.state_of, database.label)
-        revision = None if state == "empty" else await connection.run_sync(schema.revision_of)
+    async with postgres.opened(address, LOCK_SECONDS) as database:
+        state, revision = await database.read(lambda connection: schema.look(connection, address.label))
         return StoreFacts("postgresql", address.label, state, revision, schema.REVISIONS[-1])

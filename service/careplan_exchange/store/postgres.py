@@ -8,14 +8,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, Table, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from careplan_exchange.errors import StoreVersionError
 
 from . import schema
 from .address import ServerAddress
-from .database import Database, to_the_end
-from .locks import SessionLocks
+from .database import Database, T, Work, to_the_end
+from .faults import translated
+from .locks import Locks, SessionLocks, digest
 
 _CONNECT_SECONDS = 10.0
 _STATEMENT_SECONDS = 60.0
@@ -28,6 +31,32 @@ _SESSION = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+
+
+class PostgresDatabase(Database):
+    def __init__(self, engine: AsyncEngine, locks: Locks, label: str) -> None:
+        super().__init__(locks, label)
+        # One snapshot for all statements of a reading transaction, as SQLite gives anyway.
+        self._reader, self._writer = engine.execution_options(isolation_level="REPEATABLE READ"), engine
+
+    @to_the_end
+    async def read(self, work: Work[T]) -> T:
+        with translated(self.label):
+            async with self._reader.begin() as connection:
+                return await connection.run_sync(work)
+
+    @to_the_end
+    async def write(self, work: Work[T]) -> T:
+        with translated(self.label):
+            async with self._writer.begin() as connection:
+                return await connection.run_sync(work)
+
+    def insert(self, table: Table) -> Any:
+        return postgresql.insert(table)
+
+    def serialise(self, connection: Connection, *key: str) -> None:
+        number = int.from_bytes(digest(*key)[:8], signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 @asynccontextmanager
@@ -59,17 +88,15 @@ async def opened(address: ServerAddress, lock_seconds: float) -> AsyncIterator[D
     )
     try:
         locks = SessionLocks(connect_to_wait, lock_seconds, address.label)
-        yield Database(engine, locks, address.label, write_turn=None)
+        yield PostgresDatabase(engine, locks, address.label)
     finally:
         await engine.dispose()
 
 
-@to_the_end
 async def bring_up(database: Database, *, migrate: bool) -> str:
     """Makes the tables of an empty database; migrates an older one only where `migrate` says so, because others
     may be working on it. Returns the revision. Raises StoreVersionError."""
-    async with database.read() as connection:
-        state = await connection.run_sync(schema.state_of, database.label)
+    state = await database.read(lambda connection: schema.state_of(connection, database.label))
     if state == "current":
         return schema.REVISIONS[-1]
     if state == "older" and not migrate:
@@ -78,9 +105,12 @@ async def bring_up(database: Database, *, migrate: bool) -> str:
             mend="Back the database up, stop every other careplan-exchange on it, and run `careplan doctor "
             "--migrate`.",
         )
-    async with database.write() as connection:
-        await database.serialise(connection, "migrate")
+
+    def upgraded(connection: Connection) -> str:
+        database.serialise(connection, "migrate")
         # Another process may have done it while this one waited.
-        if await connection.run_sync(schema.state_of, database.label) == "current":
+        if schema.state_of(connection, database.label) == "current":
             return schema.REVISIONS[-1]
-        return await connection.run_sync(schema.upgrade)
+        return schema.upgrade(connection)
+
+    return await database.write(upgraded)

@@ -45,6 +45,12 @@ def state_of(connection: Connection, place: str) -> State:
     )
 
 
+def look(connection: Connection, place: str) -> tuple[State, str | None]:
+    """State and revision; of an empty database there is none. Raises as `state_of`."""
+    state = state_of(connection, place)
+    return state, None if state == "empty" else revision_of(connection)
+
+
 def revision_of(connection: Connection) -> str | None:
     found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()  # noqa: S608 - a constant
     return str(found[0]) if len(found) == 1 else None

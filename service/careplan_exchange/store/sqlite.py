@@ -7,26 +7,29 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.pool import QueuePool
 
 from careplan_exchange.errors import ConfigurationError
 
 from . import schema
 from .address import FileAddress
-from .database import Database, to_the_end
+from .database import Database, T, Work, to_the_end
 from .faults import translated
-from .locks import FileLocks, TaskLocks
+from .locks import FileLocks, Locks, TaskLocks
 
 BUSY_SECONDS = 10.0
 """How long a statement waits for another process to end its write."""
 
 _OPENING_SECONDS = 60.0
+
+_CONNECTIONS = 5
 
 SETTINGS = (
     "PRAGMA synchronous = FULL",  # an intent must outlive a power loss
@@ -36,12 +39,44 @@ SETTINGS = (
 )
 
 
+class SqliteDatabase(Database):
+    """A transaction runs in a thread of its own pool. SQLite has one writer at a time and makes the others poll:
+    those of this process queue before it."""
+
+    def __init__(self, engine: Engine, threads: ThreadPoolExecutor, locks: Locks, label: str) -> None:
+        super().__init__(locks, label)
+        self._reader, self._writer = engine, engine.execution_options(careplan_write=True)
+        self._threads = threads
+        self._turn = asyncio.Lock()
+
+    @to_the_end
+    async def read(self, work: Work[T]) -> T:
+        return await self._run(self._reader, work)
+
+    @to_the_end
+    async def write(self, work: Work[T]) -> T:
+        async with self._turn:
+            return await self._run(self._writer, work)
+
+    async def _run(self, engine: Engine, work: Work[T]) -> T:
+        def transaction() -> T:
+            with translated(self.label), engine.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, transaction)
+
+    def insert(self, table: Table) -> Any:
+        return sqlite.insert(table)
+
+    def serialise(self, connection: Connection, *key: str) -> None:
+        """Nothing to do: a transaction that writes has the whole file to itself."""
+
+
 @asynccontextmanager
 async def opened(address: FileAddress, lock_seconds: float) -> AsyncIterator[Database]:
     """The database, in WAL mode and of the current version: a new one is made, an older one migrated."""
     if address.path is None:
-        async with _engine(":memory:", connections=1) as engine:
-            database = Database(engine, TaskLocks(lock_seconds), address.label, write_turn=None)
+        async with _database(":memory:", TaskLocks(lock_seconds), address.label, connections=1) as database:
             await _bring_up(database)
             yield database
         return
@@ -50,19 +85,17 @@ async def opened(address: FileAddress, lock_seconds: float) -> AsyncIterator[Dat
     with translated(address.label):
         _create(path, folder)
     opening = FileLocks(folder, _OPENING_SECONDS, address.label)
-    async with _engine(str(path), connections=5) as engine:
-        locks = FileLocks(folder, lock_seconds, address.label)
-        database = Database(engine, locks, address.label, write_turn=TaskLocks(lock_seconds))
+    locks = FileLocks(folder, lock_seconds, address.label)
+    async with _database(str(path), locks, address.label, connections=_CONNECTIONS) as database:
         async with opening.hold("open"):
-            await _use_wal(engine, address.label)
-            if await _is_older(database):
+            await asyncio.to_thread(_use_wal, path, address.label)
+            if await database.read(lambda connection: schema.state_of(connection, address.label)) == "older":
                 with translated(address.label):
                     await asyncio.to_thread(_check_and_copy, path, address.label)
             await _bring_up(database)
         yield database
 
 
-@to_the_end
 async def look(address: FileAddress) -> tuple[schema.State, str | None]:
     """The state and revision of a file, which is neither made nor changed."""
     path = address.path
@@ -70,30 +103,28 @@ async def look(address: FileAddress) -> tuple[schema.State, str | None]:
         return "empty", None
     with translated(address.label), path.open("rb"):
         pass  # a folder, or a file that may not be read, says so itself; SQLite would not
-    async with _engine(str(path.absolute()), connections=1) as engine:
-        database = Database(engine, TaskLocks(BUSY_SECONDS), address.label, write_turn=None)
-        async with database.read() as connection:
-            state = await connection.run_sync(schema.state_of, database.label)
-            return state, None if state == "empty" else await connection.run_sync(schema.revision_of)
+    locks = TaskLocks(BUSY_SECONDS)
+    async with _database(str(path.absolute()), locks, address.label, connections=1) as database:
+        return await database.read(lambda connection: schema.look(connection, address.label))
 
 
 @asynccontextmanager
-async def _engine(path: str, *, connections: int) -> AsyncIterator[AsyncEngine]:
-    engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=path),
-        connect_args={"timeout": BUSY_SECONDS},
-        poolclass=AsyncAdaptedQueuePool,
+async def _database(path: str, locks: Locks, label: str, *, connections: int) -> AsyncIterator[Database]:
+    engine = create_engine(
+        URL.create("sqlite", database=path),
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=300,
         hide_parameters=True,
     )
-    event.listen(engine.sync_engine, "connect", _set_up)
-    event.listen(engine.sync_engine, "begin", _begin)
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    with ThreadPoolExecutor(connections, thread_name_prefix="careplan-store") as threads:
+        try:
+            yield SqliteDatabase(engine, threads, locks, label)
+        finally:
+            engine.dispose()
 
 
 def _set_up(connection: Any, _: Any) -> None:
@@ -122,28 +153,18 @@ def _create(path: Path, folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
-@to_the_end
-async def _use_wal(engine: AsyncEngine, label: str) -> None:
-    # Outside any transaction: the mode cannot be changed inside one, and SQLAlchemy would begin one.
-    with translated(label):
-        async with engine.connect() as connection:
-            raw = (await connection.get_raw_connection()).driver_connection
-            if raw is not None:
-                cursor = await raw.execute("PRAGMA journal_mode = WAL")
-                await cursor.close()
+def _use_wal(path: Path, label: str) -> None:
+    # Outside any transaction, because the mode cannot be changed inside one.
+    with translated(label), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
-@to_the_end
-async def _is_older(database: Database) -> bool:
-    async with database.read() as connection:
-        return await connection.run_sync(schema.state_of, database.label) == "older"
-
-
-@to_the_end
 async def _bring_up(database: Database) -> None:
-    async with database.write() as connection:
-        if await connection.run_sync(schema.state_of, database.label) != "current":
-            await connection.run_sync(schema.upgrade)
+    def upgraded(connection: Connection) -> None:
+        if schema.state_of(connection, database.label) != "current":
+            schema.upgrade(connection)
+
+    await database.write(upgraded)
 
 
 def _check_and_copy(path: Path, label: str) -> None:

@@ -5,6 +5,7 @@ import traceback
 
 import asyncpg
 import pytest
+from sqlalchemy.util import await_only
 
 from careplan_exchange.errors import ConfigurationError, StoreUnavailableError, StoreVersionError
 from careplan_exchange.model.ledger import Entry
@@ -156,8 +157,9 @@ async def test_a_commit_is_durable_also_where_the_server_is_set_to_be_quick(post
     name = url.rpartition("/")[2]
     await run_sql(postgres, url, f"ALTER DATABASE {name} SET synchronous_commit = off")
     address = address_of(url, password=postgres.password)
-    async with opened(address, 1) as database, database.write() as connection:
-        assert (await connection.exec_driver_sql("SHOW synchronous_commit")).scalar() == "on"
+    async with opened(address, 1) as database:
+        shown = await database.write(lambda c: c.exec_driver_sql("SHOW synchronous_commit").scalar())
+    assert shown == "on"
 
 
 def break_all(url: str) -> str:
@@ -174,15 +176,14 @@ async def test_the_store_works_again_after_the_server_broke_every_connection(pos
 
 
 async def test_a_connection_that_breaks_inside_a_transaction_is_unavailable_and_leaves_nothing(postgres, url):
-    async def write(database) -> None:
-        async with database.write() as connection:
-            await connection.exec_driver_sql("CREATE TABLE half (id integer)")
-            await run_sql(postgres, postgres.url("postgres"), break_all(url))
-            await connection.exec_driver_sql("INSERT INTO half VALUES (1)")
+    def work(connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE half (id integer)")
+        await_only(run_sql(postgres, postgres.url("postgres"), break_all(url)))
+        connection.exec_driver_sql("INSERT INTO half VALUES (1)")
 
     async with opened(address_of(url, password=postgres.password), 1) as database:
         with pytest.raises(StoreUnavailableError):
-            await write(database)
+            await database.write(work)
     with pytest.raises(asyncpg.UndefinedTableError):
         await run_sql(postgres, url, "SELECT id FROM half")
 
@@ -206,9 +207,11 @@ async def test_a_reading_transaction_sees_one_state_throughout(postgres, url):
     count = "SELECT count(*) FROM careplan_ledger"
     address = address_of(url, password=postgres.password)
     async with open_store(url, password=postgres.password) as store, opened(address, 1) as database:
-        async with database.read() as connection:
-            before = (await connection.exec_driver_sql(count)).scalar()
-            await store.ledger.append([ENTRY])
-            assert (await connection.exec_driver_sql(count)).scalar() == before == 0
-        async with database.read() as connection:
-            assert (await connection.exec_driver_sql(count)).scalar() == 1
+
+        def twice(connection) -> list[int]:
+            before = connection.exec_driver_sql(count).scalar()
+            await_only(store.ledger.append([ENTRY]))
+            return [before, connection.exec_driver_sql(count).scalar()]
+
+        assert await database.read(twice) == [0, 0]
+        assert await database.read(lambda connection: connection.exec_driver_sql(count).scalar()) == 1

@@ -6,6 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from careplan_exchange.model.chain import GENESIS
@@ -20,18 +21,13 @@ def differences(connection):
     return compare_metadata(context, metadata)
 
 
-async def differences_at(engine):
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(differences)
-    finally:
-        await engine.dispose()
-
-
 async def test_migrated_sqlite_equals_the_tables_in_the_code(tmp_path):
     async with open_store(f"sqlite:///{tmp_path}/s.db"):
         pass
-    assert await differences_at(create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/s.db")) == []
+    engine = create_engine(f"sqlite:///{tmp_path}/s.db")
+    with engine.connect() as connection:
+        assert differences(connection) == []
+    engine.dispose()
 
 
 @pytest.mark.postgres
@@ -43,7 +39,10 @@ async def test_migrated_postgresql_equals_the_tables_in_the_code(postgres):
     async def connect(*_, **__):
         return await asyncpg.connect(url, password=postgres.password)
 
-    assert await differences_at(create_async_engine("postgresql+asyncpg://", async_creator=connect)) == []
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
 
 
 def test_the_code_knows_every_revision_that_is_shipped_in_order():

@@ -67,13 +67,14 @@ async def test_a_new_file_and_what_stands_beside_it_are_for_the_owner_alone(url,
 
 async def test_every_connection_is_set_to_outlive_a_power_loss(url):
     address = address_of(url)
-    async with sqlite.opened(address, 1) as database, database.write() as writer, database.read() as reader:
-        for connection in (writer, reader):
-            values = [
-                (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar()
-                for name in ("journal_mode", "synchronous", "fullfsync", "temp_store", "trusted_schema")
-            ]
-            assert values == ["wal", 2, 1, 2, 0]
+    names = ("journal_mode", "synchronous", "fullfsync", "temp_store", "trusted_schema")
+
+    def set_to(connection):
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+    async with sqlite.opened(address, 1) as database:
+        for transaction in (database.write, database.read):
+            assert await transaction(set_to) == ["wal", 2, 1, 2, 0]
 
 
 async def test_a_relative_path_is_the_place_where_it_was_opened(tmp_path, monkeypatch):
