@@ -11,7 +11,7 @@ from functools import cache
 import msgspec
 
 from careplan_exchange import logs
-from careplan_exchange.audit import CompanionContext, Notes, companions
+from careplan_exchange.audit import CompanionContext, Notes, companions, receipt_of
 from careplan_exchange.errors import (
     CareplanError,
     OutcomeUnknownError,
@@ -24,9 +24,8 @@ from careplan_exchange.mapping import Mappings, map_record
 from careplan_exchange.model.changes import Base, ChangeSet, Intent, Rendered, ResourceChange, WrittenResource
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.identity import PLAN_KEY, identity_of
-from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.proposal import Proposal
-from careplan_exchange.model.receipt import Receipt, ReceiptResource
+from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.review import Decision, Pending, ReviewPolicy
 from careplan_exchange.model.vocabulary import Vocabulary
@@ -133,7 +132,7 @@ async def sync(steps: Steps, request: Request) -> Receipt:
                 except _NotCarriedOutError as error:
                     failure = error
                     continue
-                receipt = _receipt(request, proposal, decision, written)
+                receipt = receipt_of(request.exchange, proposal, decision, written)
                 await notes.finished(receipt)
                 return receipt
             raise _given_up(failure)
@@ -252,7 +251,7 @@ async def _keep_what_waits(steps: Steps, request: Request, decision: Decision, n
     """What waits is kept once: the same question on another day keeps the id under which a person knows it."""
     now = steps.clock.now().isoformat()
     target, whose = steps.writer.target, _whose(steps, request)
-    if not _waits(decision):
+    if not decision.waits:
         if request.accepting is None:
             await steps.plans.clear_pending(target, whose, now)
         return
@@ -348,54 +347,4 @@ def _as_held(changes: Sequence[ResourceChange]) -> tuple[WrittenResource, ...]:
         )
         for change in changes
         if change.theirs is not None
-    )
-
-
-def _waits(decision: Decision) -> bool:
-    return bool(decision.wait.to_write or decision.wait.conflicts)
-
-
-def _receipt(
-    request: Request,
-    proposal: Proposal,
-    decision: Decision,
-    written: Sequence[WrittenResource],
-) -> Receipt:
-    resources = {
-        resource.identity: ReceiptResource(
-            reference=f"{resource.type}/{resource.id}", version_id=resource.version_id, action=resource.action
-        )
-        for resource in written
-    }
-    for change, waits in (
-        *((change, False) for change in decision.write.changes),
-        *((change, change.action != "unchanged") for change in decision.wait.changes),
-    ):
-        resources.setdefault(
-            change.identity,
-            ReceiptResource(
-                reference=change.reference,
-                version_id=change.version_id,
-                action="pending" if waits else change.action,
-            ),
-        )
-    issues = (*proposal.issues, *decision.write.issues, *decision.wait.issues, *_why(decision))
-    return Receipt(
-        outcome="review" if _waits(decision) else "written" if written else "unchanged",
-        resources=tuple(resources.values()),
-        issues=tuple(dict.fromkeys(issues)),
-        exchange=request.exchange,
-    )
-
-
-def _why(decision: Decision) -> tuple[Issue, ...]:
-    return tuple(
-        Issue(
-            severity="warning",
-            code="business-rule",
-            key="review.waiting",
-            detail=sentence,
-            mend="See `careplan review list`.",
-        )
-        for sentence in decision.why
     )

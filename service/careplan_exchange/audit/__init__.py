@@ -11,6 +11,7 @@ from .companions import companions
 from .context import CompanionContext
 from .export import against_kept, to_audit_ndjson, verify_audit_ndjson
 from .notes import Notes
+from .receipts import receipt_of
 
 __all__ = [
     "CompanionContext",
@@ -18,6 +19,7 @@ __all__ = [
     "against_kept",
     "chain",
     "companions",
+    "receipt_of",
     "to_audit_ndjson",
     "verify_audit_ndjson",
 ]

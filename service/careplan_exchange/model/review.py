@@ -33,6 +33,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     wait: ChangeSet
     why: tuple[str, ...] = ()
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything for a person to decide."""
+        return bool(self.wait.to_write or self.wait.conflicts)
+
 
 class ReviewPolicy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What may be written without a person.

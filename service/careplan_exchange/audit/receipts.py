@@ -1,0 +1,50 @@
+"""The receipt: what one exchange came to, for whoever asked for it."""
+
+from collections.abc import Sequence
+
+from careplan_exchange.model.changes import WrittenResource
+from careplan_exchange.model.issue import Issue
+from careplan_exchange.model.proposal import Proposal
+from careplan_exchange.model.receipt import Receipt, ReceiptResource
+from careplan_exchange.model.review import Decision
+
+
+def receipt_of(
+    exchange: str, proposal: Proposal, decision: Decision, written: Sequence[WrittenResource]
+) -> Receipt:
+    """Every resource once: as it was written, as it waits, or as it stands; every Issue of every step."""
+    resources = {
+        resource.identity: ReceiptResource(
+            reference=f"{resource.type}/{resource.id}", version_id=resource.version_id, action=resource.action
+        )
+        for resource in written
+    }
+    for change, waits in (
+        *((change, False) for change in decision.write.changes),
+        *((change, change.action != "unchanged") for change in decision.wait.changes),
+    ):
+        resources.setdefault(
+            change.identity,
+            ReceiptResource(
+                reference=change.reference,
+                version_id=change.version_id,
+                action="pending" if waits else change.action,
+            ),
+        )
+    issues = (*proposal.issues, *decision.write.issues, *decision.wait.issues, *map(_waiting, decision.why))
+    return Receipt(
+        outcome="review" if decision.waits else "written" if written else "unchanged",
+        resources=tuple(resources.values()),
+        issues=tuple(dict.fromkeys(issues)),
+        exchange=exchange,
+    )
+
+
+def _waiting(sentence: str) -> Issue:
+    return Issue(
+        severity="warning",
+        code="business-rule",
+        key="review.waiting",
+        detail=sentence,
+        mend="See `careplan review list`.",
+    )
