@@ -45,8 +45,8 @@ err = _Console(stderr=True, highlight=False)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 """All but the line feed. A text from a server could carry commands for the terminal."""
 
-_WIDE = 120
-"""Columns of a terminal on which a table of exchanges has room for more than who, when and what."""
+_EXCHANGE_COLUMNS = {"exchange": 0, "when": 0, "patient": 100, "outcome": 0, "resources": 120, "issues": 120}
+"""What a table of exchanges shows, and from which width of the terminal on."""
 
 _BEGINNING = 17
 """How much of a patient's reference a table shows; `--json` and `audit show` have the whole."""
@@ -196,17 +196,16 @@ def print_diff(pending: Pending) -> None:
 
 
 def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
-    counts = ("resources", "issues") if out.width >= _WIDE else ()
-    table = _table("Exchanges", "exchange", "when", "patient", "outcome", *counts, lines=False)
+    columns = [name for name, width in _EXCHANGE_COLUMNS.items() if out.width >= width]
+    table = _table("Exchanges", *columns, lines=False)
     for row in rows:
         style = _OUTCOME_STYLE.get(row["outcome"], "")
-        table.add_row(
-            row["exchange"],
-            row["at"][:19],
-            escape(_beginning(row["patient"])),
-            f"[{style}]{row['outcome']}[/]" if style else row["outcome"],
-            *(str(row[count]) for count in counts),
-        )
+        cells = {name: str(row[name]) for name in ("exchange", "resources", "issues")} | {
+            "when": row["at"][:19],
+            "patient": escape(_beginning(row["patient"])),
+            "outcome": f"[{style}]{row['outcome']}[/]" if style else row["outcome"],
+        }
+        table.add_row(*(cells[name] for name in columns))
     out.print(table)
 
 
