@@ -45,13 +45,28 @@ class Endpoint(_Section):
         default=None,
         description="Names this server in the identifiers we derive; keep it when the URL changes.",
     )
-    auth: Literal["none", "basic", "bearer"] = "none"
+    auth: Literal["none", "basic", "bearer", "smart"] = "none"
     username: str | None = None
     password_env: str | None = Field(default=None, description="The environment variable with the password.")
     password_file: Path | None = None
     token_env: str | None = Field(default=None, description="The environment variable with the bearer token.")
     token_file: Path | None = None
+    client_id: str | None = Field(default=None, description="As whom we are registered (SMART).")
+    private_key_file: Path | None = Field(default=None, description="PEM or JWK; RSA signs RS384, P-384 ES384.")
+    kid: str | None = Field(default=None, description="The key's id, over that of its file or its thumbprint.")
+    published_key_files: tuple[Path, ...] = Field(
+        default=(),
+        description="Further keys in our JWKS, while keys are rotated; one that is not there is left out.",
+    )
+    scopes: str | None = Field(default=None, description="Separated by spaces; v1 or v2 of SMART.")
+    token_url: AnyHttpUrl | None = Field(default=None, description="Where the server does not say it itself.")
     ca_bundle: Path | None = Field(default=None, description="PEM file of a private certificate authority.")
+    client_certificate: Path | None = Field(default=None, description="PEM file for mutual TLS.")
+    client_key: Path | None = Field(default=None, description="Its key, where that is in another file.")
+    proxy: AnyHttpUrl | None = None
+    headers: Mapping[str, str] = Field(
+        default_factory=dict, description="Fixed headers of every FHIR request.", repr=False
+    )
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 4
     concurrency: Annotated[int, Field(ge=1, le=50)] = 5
@@ -65,6 +80,12 @@ class Endpoint(_Section):
             raise ValueError('auth = "basic" needs `username` and one of `password_env`, `password_file`')
         if self.auth == "bearer" and not (self.token_env or self.token_file):
             raise ValueError('auth = "bearer" needs one of `token_env`, `token_file`')
+        if self.auth == "smart" and not (self.client_id and self.private_key_file and self.scopes):
+            raise ValueError('auth = "smart" needs `client_id`, `private_key_file` and `scopes`')
+        if self.client_key is not None and self.client_certificate is None:
+            raise ValueError("`client_key` needs `client_certificate`")
+        if self.proxy is not None and (self.proxy.username or self.proxy.password):
+            raise ValueError("`proxy` holds a user name or password: name it by the variable HTTPS_PROXY instead")
         return self
 
 

@@ -165,6 +165,9 @@ def test_a_misspelt_key_of_an_endpoint_in_a_variable_is_refused(monkeypatch: pyt
         ('[endpoints.a]\nurl = "https://x.org"\nauth = "basic"\nusername = "u"', "password_env"),
         ('[endpoints.a]\nurl = "https://x.org"\nauth = "basic"\npassword_env = "P"', "username"),
         ('[endpoints.a]\nurl = "https://x.org"\nauth = "bearer"', "token_env"),
+        ('[endpoints.a]\nurl = "https://x.org"\nauth = "smart"\nclient_id = "c"', "private_key_file"),
+        ('[endpoints.a]\nurl = "https://x.org"\nclient_key = "k.pem"', "client_certificate"),
+        ('[endpoints.a]\nurl = "https://x.org"\nproxy = "http://u:pw@p:1"', "HTTPS_PROXY"),
         ('[server]\noidc_issuer = "https://login.example.org/"', "oidc_audience"),
     ],
 )
@@ -325,7 +328,7 @@ def test_each_commented_line_is_a_setting_once_it_is_uncommented(folder: Path, n
     def uncomment(match: re.Match[str]) -> str:
         nonlocal count
         count += 1
-        partner = {"oidc_issuer": "oidc_audience"}.get(name)
+        partner = {"oidc_issuer": "oidc_audience", "client_key": "client_certificate"}.get(name)
         return "" if count == number or (partner and commented()[count] == partner) else match[0]
 
     text = COMMENTED.sub(uncomment, TEMPLATE)

@@ -1,8 +1,9 @@
 """The application: routes, errors, and the runner that lives as long as it does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -12,6 +13,8 @@ from . import audit, exchanges, openapi, patients, problems, system
 from .auth import ApiAuth
 from .middleware import Envelope
 
+KeySet = Mapping[str, Sequence[Mapping[str, Any]]]
+
 TAGS = [
     {"name": "exchanges", "description": "The whole path for one patient, in the background."},
     {"name": "patients", "description": "Dry runs: what would be planned, and why."},
@@ -20,8 +23,13 @@ TAGS = [
 ]
 
 
-def create_app(services: Exchanges, *, auth: ApiAuth) -> FastAPI:
-    """The HTTP service over `services`. Its lifespan runs the exchanges, and takes up those left from before."""
+def _no_keys() -> KeySet:
+    return {"keys": []}
+
+
+def create_app(services: Exchanges, *, auth: ApiAuth, published_keys: Callable[[], KeySet] = _no_keys) -> FastAPI:
+    """The HTTP service over `services`. `published_keys` gives the JWK Set of now. Its lifespan
+    runs the exchanges, and takes up those left from before."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,6 +49,7 @@ def create_app(services: Exchanges, *, auth: ApiAuth) -> FastAPI:
     )
     app.state.exchanges = services
     app.state.auth = auth
+    app.state.published_keys = published_keys
     for slice_ in (exchanges, patients, audit, system):
         app.include_router(slice_.router)
     problems.install(app)

@@ -11,7 +11,7 @@ from careplan_exchange.model.receipt import Receipt, ReceiptResource
 from careplan_exchange.model.snapshot import Evidence
 
 from .problems import TYPE_PREFIX
-from .schemas import AuditPage, Exchange, Liveness, Problem, Readiness
+from .schemas import AuditPage, Exchange, KeySet, Liveness, Problem, Readiness
 
 _ID = "6f2d3f0e-52c6-4f0c-9a51-3d6c6f1f8a10"
 _REQUEST = ExchangeRequest(endpoint="hospital", patient="example-1", today="2026-11-24")
@@ -112,6 +112,9 @@ AUDIT = AuditPage(
     next="/api/v1/audit?after=1&limit=1",
 )
 LIVE = Liveness(status="ok")
+KEYS = KeySet(
+    keys=[{"kty": "EC", "crv": "P-384", "x": "…", "y": "…", "kid": "2026-11", "alg": "ES384", "use": "sig"}]
+)
 READY = Readiness(ready=True, checks={"database": True, "knowledge": True})
 METRICS = 'careplan_exchanges_total{outcome="written"} 12.0\n'
 

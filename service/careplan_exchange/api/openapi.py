@@ -11,9 +11,12 @@ from careplan_exchange.model.codec import encode
 from careplan_exchange.model.proposal import Proposal
 
 from .problems import MEDIA_TYPE
-from .schemas import AuditPage, Exchange, Liveness, Problem, Readiness
+from .schemas import AuditPage, Exchange, KeySet, Liveness, Problem, Readiness
 
-_SENT = (Exchange, Proposal, AuditPage, Liveness, Readiness, Problem)
+_SENT = (Exchange, Proposal, AuditPage, KeySet, Liveness, Readiness, Problem)
+OPEN = ("/health/", "/.well-known/")
+"""What is answered without credentials."""
+
 _REF = "#/components/schemas/{name}"
 
 DESCRIPTION = """Pulls a patient's record from a FHIR server, plans from clinical protocols, and writes CarePlan
@@ -86,7 +89,7 @@ def _document(app: FastAPI, *, secured: bool) -> dict[str, Any]:
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
         for path, operations in document["paths"].items():
-            if not path.startswith("/health/"):
+            if not path.startswith(OPEN):
                 for operation in operations.values():
                     operation["security"] = [{"bearer": []}, {"key": []}]
     return document

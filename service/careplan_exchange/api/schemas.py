@@ -103,6 +103,12 @@ class Liveness(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
+class KeySet(msgspec.Struct, frozen=True, kw_only=True):
+    """A JWK Set (RFC 7517 §5), public parts only."""
+
+    keys: list[dict[str, str | list[str]]]
+
+
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """What an exchange needs, and whether it can be used now."""
 

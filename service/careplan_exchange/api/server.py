@@ -13,7 +13,7 @@ from careplan_exchange import logs
 from careplan_exchange.errors import ConfigurationError
 from careplan_exchange.jobs import Exchanges
 
-from .app import create_app
+from .app import KeySet, create_app
 from .auth import ApiAuth, check_binding
 
 REQUEST_GRACE_SECONDS = 10
@@ -21,7 +21,13 @@ KEEP_ALIVE_SECONDS = 15
 
 
 async def run(
-    services: Exchanges, *, auth: ApiAuth, host: str, port: int, listening: Callable[[int], None] = lambda _: None
+    services: Exchanges,
+    *,
+    auth: ApiAuth,
+    host: str,
+    port: int,
+    listening: Callable[[int], None] = lambda _: None,
+    published_keys: Callable[[], KeySet] = lambda: {"keys": []},
 ) -> None:
     """Serve until SIGINT or SIGTERM. `listening` is told the port once it is bound; port 0 takes a free one.
 
@@ -29,7 +35,7 @@ async def run(
     """
     check_binding(host, auth)
     with _bound(host, port) as listener:
-        app = create_app(services, auth=auth)
+        app = create_app(services, auth=auth, published_keys=published_keys)
         # Not uvicorn's lifespan: an error at the start is then ours to explain, and not printed with its stack.
         async with app.router.lifespan_context(app):
             await _serve(app, listener, listening)

@@ -1,16 +1,17 @@
 """Health and metrics."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from careplan_exchange.model.codec import encode
 from careplan_exchange.model.issue import Issue
 
 from . import examples
 from .deps import ExchangesDep, Operator
 from .openapi import documented, problem
 from .problems import ProblemError
-from .schemas import Liveness, Readiness, answer
+from .schemas import KeySet, Liveness, Readiness, answer
 
 router = APIRouter(tags=["system"])
 
@@ -55,6 +56,18 @@ async def ready(exchanges: ExchangesDep) -> Response:
             headers={"Retry-After": "5"},
         )
     return answer(Readiness(ready=True, checks=checks))
+
+
+@router.get(
+    "/.well-known/jwks.json",
+    summary="The public keys of our sign-in to FHIR servers",
+    responses={200: documented(KeySet, "A JWK Set (RFC 7517); empty where none signs in so.", examples.KEYS)},
+)
+async def keys(request: Request) -> Response:
+    """To register as this client's `jwks_uri` for SMART Backend Services. Public parts only, of the keys in use
+    and, while they are rotated, of the next and the last. No credentials needed."""
+    published = request.app.state.published_keys()
+    return Response(encode(published), media_type="application/json", headers={"Cache-Control": "max-age=60"})
 
 
 @router.get(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import audit, demo, exchange, review, servers, setup
+from . import audit, demo, exchange, keys, review, servers, setup
 from .context import GlobalOptions, set_options
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ review.register(app)
 audit.register(app)
 servers.register(app)
 setup.register(app)
+keys.register(app)
 demo.register(app)
 
 

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from careplan_exchange import bootstrap, config
 from careplan_exchange.errors import CareplanError, ConfigurationError
-from careplan_exchange.fhir import connect
+from careplan_exchange.fhir import KeyFile, Token, connect, describe, read_keys
 from careplan_exchange.store import look, open_store
 from careplan_exchange.store import migrate as migrate_store
 
@@ -81,12 +82,17 @@ async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check
     what = step = f"endpoint {name}"
     try:
         async with connect(bootstrap.connection(settings, name), ids=bootstrap.RandomIds()) as client:
+            how = describe(client.connection)
+            step = f"{what}, token"
+            if (token := await client.granted()) is not None:
+                yield _token(settings, name, token, step)
+            step = what
             capabilities = await client.capabilities()
             software = capabilities.software or "unnamed software"
             yield Check(what, ok=True, found=f"answers: {software}, FHIR {capabilities.fhir_version}")
             step = f"{what}, authentication"
             await client.search(bootstrap.ANY_PATIENT)
-            yield Check(step, ok=True, found="a search for Patient is allowed")
+            yield Check(step, ok=True, found=f"{how}: a search for Patient is allowed")
             missing = [
                 f"{kind} {interaction}"
                 for kind in _WRITES
@@ -106,6 +112,24 @@ async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check
     else:
         how = "in one transaction" if capabilities.transaction else "one by one: it declares no transaction"
         yield Check(f"{what}, writing", ok=True, found=f"takes CarePlan and Goal, {how}")
+
+
+def _token(settings: config.Settings, name: str, token: Token, what: str) -> Check:
+    """What SMART Backend Services came to: which key signed, for how long, and what was granted."""
+    endpoint = config.endpoint_named(settings, name)
+    key = KeyFile(endpoint.private_key_file or Path(), endpoint.kid).current()
+    found = f"signed with {key.alg}, kid {key.kid}; {token.token_url} gives a token for {token.seconds} seconds"
+    absent = [str(path) for path in endpoint.published_key_files if not path.exists()]
+    for path in endpoint.published_key_files:
+        if path.exists():
+            read_keys(path)
+    if absent:
+        found += f"; not published, since not there: {', '.join(absent)}"
+    asked, granted = set((endpoint.scopes or "").split()), set(token.scope.split())
+    if granted and granted != asked:
+        mend = "Compare with `scopes` of the endpoint: what was not granted is refused when it is asked for."
+        return Check(what, ok=True, found=f"{found}; granted: {' '.join(sorted(granted))[:500]}", mend=mend)
+    return Check(what, ok=True, found=found)
 
 
 def _failed(what: str, error: CareplanError) -> Check:

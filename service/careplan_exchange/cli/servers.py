@@ -25,12 +25,20 @@ def sandbox(
     faults: Annotated[
         bool, typer.Option("--faults", help="Offer the control route for fault drills, on loopback.")
     ] = False,
+    *,
+    smart: Annotated[
+        Path | None,
+        typer.Option(
+            help="Demand tokens of SMART Backend Services, for the keys in this JWK Set (`careplan keys jwks`).",
+            metavar="JWKS_FILE",
+        ),
+    ] = None,
 ) -> None:
     """A small strict FHIR server to try things on. Synthetic data only: it is unguarded, on loopback."""
     from careplan_exchange.sandbox import run
 
     settings()
-    run(port=port, load=load, database=database, release=fhir, control=faults)
+    run(port=port, load=load, database=database, release=fhir, control=faults, smart=smart)
 
 
 def serve(
@@ -57,6 +65,7 @@ def serve(
             auth=auth,
             host=host or server.host,
             port=server.port if port is None else port,
+            published_keys=lambda: bootstrap.published_keys(loaded),
             listening=lambda bound: typer.echo(f"Listening on port {bound}.", err=True),
         )
     )

@@ -262,6 +262,19 @@ def write_file(path: Path, data: bytes) -> None:
         sink.write(data)
 
 
+def write_secret(path: Path, data: bytes) -> None:
+    """A new file that its owner alone may read. Raises UsageError where there is one already."""
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:  # noqa: PTH123
+            sink.write(data)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} is there already.", mend="Name another file: a key is never written over."
+        ) from None
+    except OSError as error:
+        raise _not_written(str(path), error) from None
+
+
 def _not_written(place: str, error: OSError) -> UsageError:
     return UsageError(
         f"{place} cannot be written: {error.strerror}.", mend="Name another place, or make room there."

@@ -14,13 +14,23 @@ log_level = "WARNING"            # DEBUG, INFO, WARNING, ERROR; logs never hold 
 [endpoints.hospital]
 url = {json.dumps(endpoint, ensure_ascii=False)}
 # identity = "hospital"          # names this server in identifiers; set it first if the URL may change
-auth = "none"                    # "none", "basic" (username, password_…) or "bearer" (token_…)
+auth = "none"                    # "none", "basic", "bearer" (token_…) or "smart" (client_id …)
 # username = "careplan"
 # password_env = "HOSPITAL_PASSWORD"          # the environment variable that holds the password
 # password_file = "/run/secrets/hospital"     # or a file
 # token_env = "HOSPITAL_TOKEN"
 # token_file = "/run/secrets/hospital-token"  # read again for every request
+# client_id = "careplan"                      # SMART Backend Services: as whom you are registered
+# private_key_file = "/run/secrets/hospital-key.json"    # `careplan keys new`; read again when it changes
+# kid = "key-1"                               # over the id in the key's file
+# published_key_files = ["/run/secrets/hospital-key-next.json"]   # in our JWKS too, while keys are rotated
+# scopes = "system/*.rs system/CarePlan.cu"   # v1 (system/*.read) or v2
+# token_url = "https://fhir.example.org/token"          # where the server does not say it itself
 # ca_bundle = "/etc/ssl/hospital-ca.pem"      # a private certificate authority
+# client_certificate = "/run/secrets/client.pem"        # mutual TLS
+# client_key = "/run/secrets/client-key.pem"            # where the key is in another file
+# proxy = "http://proxy.example.org:3128"     # over HTTPS_PROXY
+# headers = {{ "Epic-Client-ID" = "…" }}        # fixed headers of every FHIR request
 timeout_seconds = 30
 attempts = 4                     # for requests that are safe to repeat
 concurrency = 5                  # requests at once

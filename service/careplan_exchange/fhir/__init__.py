@@ -5,19 +5,22 @@ one of errors.py, each with its mend. A search is whole or an error; a write is 
 knows whether it was carried out, was not, or must be looked up. Resources come as `Resource` with the server's
 own bytes. Tokens stay with the endpoint; no error or log repeats a server's free text. Read `client.py` first,
 then `search.py` for what makes a search whole, `retry.py` for what is sent again, `failures.py` for what is
-raised.
+raised, `tokens.py` for how it signs in.
 """
 
 from .bundle import ID, Bundle, Entry, Header, as_resource, newest, read_bundle, read_header
 from .capabilities import Capabilities
 from .client import FhirClient, connect
-from .connection import BasicAuth, BearerAuth, Connection, NoAuth
+from .connection import BasicAuth, BearerAuth, Connection, NoAuth, SmartAuth, describe
+from .keys import Algorithm, Key, KeyFile, as_file, jwks, new_key, read_keys
 from .retry import Pacing
 from .search import Query, literal, refuse_partial
+from .tokens import Token
 from .writes import Written
 
 __all__ = [
     "ID",
+    "Algorithm",
     "BasicAuth",
     "BearerAuth",
     "Bundle",
@@ -26,15 +29,24 @@ __all__ = [
     "Entry",
     "FhirClient",
     "Header",
+    "Key",
+    "KeyFile",
     "NoAuth",
     "Pacing",
     "Query",
+    "SmartAuth",
+    "Token",
     "Written",
+    "as_file",
     "as_resource",
     "connect",
+    "describe",
+    "jwks",
     "literal",
+    "new_key",
     "newest",
     "read_bundle",
     "read_header",
+    "read_keys",
     "refuse_partial",
 ]

@@ -17,10 +17,12 @@ from . import writes
 from .bundle import NOT_FHIR_MEND, read_resource
 from .capabilities import Capabilities, read_capabilities
 from .connection import Connection
+from .credentials import Smart
 from .failures import refused
 from .retry import Pacing
 from .search import NO_CACHE, Query
 from .session import Answer, Ask, Session
+from .tokens import Token
 from .transport import http_client
 from .writes import Written
 
@@ -45,6 +47,11 @@ class FhirClient:
             if self._capabilities is None:
                 self._capabilities = await self._discover()
             return self._capabilities
+
+    async def granted(self) -> Token | None:
+        """The token that is in use, asked for where there is none yet; None where we ask for none ourselves."""
+        credentials = self._session.credentials
+        return await credentials.granted() if isinstance(credentials, Smart) else None
 
     async def read(self, resource_type: str, resource_id: str, *, no_cache: bool = False) -> Resource:
         """The current version. Raises RefusedError where there is none (404, 410); `find` does not."""
@@ -138,7 +145,7 @@ async def connect(
     pacing: Pacing | None = None,
 ) -> AsyncIterator[FhirClient]:
     """A client that is closed at the end. Nothing is sent yet. `transport` replaces the network, `pacing` time
-    and chance. Raises SettingsError where the CA bundle cannot be read."""
+    and chance. Raises SettingsError where the CA bundle, certificate or proxy cannot be used."""
     async with http_client(connection, transport) as http:
         yield FhirClient(Session(connection, http, ids, pacing or Pacing()))
 

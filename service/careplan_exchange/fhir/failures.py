@@ -54,7 +54,7 @@ def unreachable(error: Exception, where: str) -> tuple[str, EndpointUnreachableE
         mend = "Raise timeout_seconds of the endpoint, or try when the server is less busy."
     elif isinstance(error, httpx.ProxyError):
         reason, detail = "proxy", f"The proxy on the way to {where} did not let the request through."
-        mend = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY."
+        mend = "Check `proxy` of the endpoint, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY."
     else:
         reason, detail = "connection", f"The connection to {where} broke."
         mend = "Try again; if it stays so, look at the server's log and at any proxy between."

@@ -15,7 +15,8 @@ from careplan_exchange.errors import NotFhirError
 from careplan_exchange.ports import Ids
 
 from . import metrics
-from .connection import BearerAuth, Connection, authorization
+from .connection import Connection
+from .credentials import credentials_for
 from .failures import busy, nothing_was_sent, outcome_unknown, unreachable
 from .link import origin_of
 from .retry import RETRIED_STATUSES, Kind, Pacing, Transient, parse_retry_after, persist
@@ -62,6 +63,7 @@ class Session:
         self.connection = connection
         self.base_url = connection.base_url
         self.batch_refused = False
+        self.credentials = credentials_for(connection, http, ids, pacing)
         self._http = http
         self._ids = ids
         self._pacing = pacing
@@ -74,16 +76,17 @@ class Session:
         """The server's answer, whatever its status, after retries by kind of request.
 
         Raises EndpointUnreachableError, EndpointOverloadedError, NotFhirError (larger than an answer may be) and,
-        for a write only, OutcomeUnknownError.
+        for a write only, OutcomeUnknownError. After a 401 it signs in once more, where
+        that can give another token.
         """
         request_id = ask.request_id or self._ids.new()
 
         async def attempt() -> Answer:
-            token = authorization(self.connection.auth)
+            token = await self.credentials.header()
             answer = await self._once(ask, request_id, token)
-            if answer.status == 401 and isinstance(self.connection.auth, BearerAuth):
-                renewed = authorization(self.connection.auth)
-                if renewed != token:  # it was renewed between our reading and the server's
+            if answer.status == 401:
+                renewed = await self.credentials.after_refusal(token)
+                if renewed is not None:
                     answer = await self._once(ask, request_id, renewed)
             self._raise_where_another_may_do_better(ask, answer)
             return answer
@@ -121,7 +124,12 @@ class Session:
         raise Transient(str(answer.status), error, nothing_done=nothing_done, wait=wait)
 
     async def _once(self, ask: Ask, request_id: str, token: str | None) -> Answer:
-        headers = {"Accept": FHIR_JSON, "X-Request-Id": request_id, **dict(ask.headers)}
+        headers = {
+            **dict(self.connection.headers),
+            "Accept": FHIR_JSON,
+            "X-Request-Id": request_id,
+            **dict(ask.headers),
+        }
         if token is not None:
             headers["Authorization"] = token
         if ask.body is not None:

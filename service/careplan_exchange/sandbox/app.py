@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -27,6 +27,8 @@ from .calls import Answer, Call, Wish
 from .faults import Fault, Faults
 from .interactions import answer
 from .outcomes import Json, Problem, RefusalError, outcome_of, refusal
+from .scopes import Scopes
+from .smart import CONFIGURATION_PATH, TOKEN_PATH, TOKEN_SECONDS, Authorizer, TokenRefusedError
 from .state import Server
 from .striking import FaultMiddleware
 
@@ -61,6 +63,9 @@ def create_app(
     control: bool = False,
     bearer: str | None = None,
     basic: tuple[str, str] | None = None,
+    smart: Path | None = None,
+    smart_scopes: str = "system/*.cruds",
+    token_seconds: int = TOKEN_SECONDS,
     clock: Callable[[], datetime] = utc_now,
     ids: Callable[[], str] = new_id,
 ) -> FastAPI:
@@ -68,19 +73,28 @@ def create_app(
 
     `database` None keeps the data in memory. `control` mounts `/fhir/$faults`: POST arms a Fault, GET lists,
     DELETE disarms all. `bearer` or `basic` (name, password): who may do anything but read the
-    CapabilityStatement. Raises StoreVersionError, StoreUnavailableError.
+    CapabilityStatement. `smart`: a JWK Set file; whoever signs with one of its keys gets a token for as many of
+    `smart_scopes` as asked for (SMART Backend Services), and without one nothing else is answered. Raises
+    StoreVersionError, StoreUnavailableError, SettingsError (no such keys).
     """
     armed = faults if faults is not None else Faults()
     server = Server(release=release, database=database, faults=armed, clock=clock, ids=ids)
     app = FastAPI(openapi_url=None)
     app.state.server = server
+    if smart is not None:
+        server.authorizer = Authorizer(smart, clock, seconds=token_seconds, allowed=smart_scopes)
+        app.add_api_route(f"{BASE}/{CONFIGURATION_PATH}", _configuration(server.authorizer), methods=["GET"])
+        app.add_api_route(f"{BASE}/{TOKEN_PATH}", _token(server.authorizer), methods=["POST"])
     if control:
         app.add_api_route(f"{BASE}/{CONTROL}", _control(armed), methods=["GET", "POST", "DELETE"])
 
     async def fhir(request: Request, path: str = "") -> Response:
         try:
             _require_credentials(request, path, bearer, basic)
-            return _respond(await _carried_out(server, request, path), request)
+            scopes = None
+            if server.authorizer is not None and path != "metadata":
+                scopes = server.authorizer.scopes_of(request.headers.get("authorization", ""))
+            return _respond(await _carried_out(server, request, path, scopes), request)
         except RefusalError as problem:
             return _refused(problem)
 
@@ -91,9 +105,9 @@ def create_app(
     return app
 
 
-async def _carried_out(server: Server, request: Request, path: str) -> Answer:
+async def _carried_out(server: Server, request: Request, path: str, scopes: Scopes | None) -> Answer:
     _require_json_wanted(request)
-    call = await _call(request, path)
+    call = msgspec.structs.replace(await _call(request, path), scopes=scopes)
     if call.method == "POST" and not call.segments:
         return carry_out(server, call)
     return answer(server, call)
@@ -113,7 +127,7 @@ async def _call(request: Request, path: str) -> Call:
         method=request.method,
         path=path.strip("/"),
         query=query,
-        base_url=str(request.base_url).rstrip("/") + BASE,
+        base_url=_base_url(request),
         body=body,
         if_match=headers.get("if-match"),
         if_none_match=headers.get("if-none-match"),
@@ -165,12 +179,39 @@ def _require_credentials(request: Request, path: str, bearer: str | None, basic:
         )
 
 
+def _configuration(authorizer: Authorizer) -> Callable[[Request], Any]:
+    async def configuration(request: Request) -> Response:
+        return Response(encode(authorizer.configuration(_base_url(request))), media_type="application/json")
+
+    return configuration
+
+
+def _token(authorizer: Authorizer) -> Callable[[Request], Any]:
+    async def token(request: Request) -> Response:
+        headers = {"Cache-Control": "no-store"}
+        try:
+            form = dict(parse_qsl((await _body(request)).decode("utf-8", "replace")))
+            given = authorizer.grant(form, f"{_base_url(request)}/{TOKEN_PATH}")
+        except TokenRefusedError as error:
+            body = encode({"error": error.error, "error_description": error.description})
+            return Response(body, error.status, headers, "application/json")
+        except RefusalError as problem:
+            return _refused(problem)
+        return Response(encode(given), headers=headers, media_type="application/json")
+
+    return token
+
+
+def _base_url(request: Request) -> str:
+    return str(request.base_url).rstrip("/") + BASE
+
+
 def _respond(done: Answer, request: Request) -> Response:
     headers = {}
     if done.stored is not None and done.etag is not None:
         moment = datetime.fromisoformat(done.stored.updated)
         headers = {"ETag": done.etag, "Last-Modified": format_datetime(moment.astimezone(UTC), usegmt=True)}
-    base_url = str(request.base_url).rstrip("/") + BASE
+    base_url = _base_url(request)
     if (location := done.location(base_url)) is not None:
         headers["Location"] = location
     content = done.content

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .calls import Answer, Call, known_id, known_type
+from .calls import Answer, Call, known_id, known_type, require_scope
 from .interactions import answer, condition, create, delete, update
 from .outcomes import Json, RefusalError, outcome_of, refusal
 from .state import Server
@@ -68,6 +68,7 @@ def _call(call: Call, entry: Any, where: str) -> Call:
         # By default a Bundle is answered without the resources, as most servers do.
         wish=call.wish or "minimal",
         lenient=call.lenient,
+        scopes=call.scopes,
     )
 
 
@@ -111,6 +112,11 @@ class _Plan(msgspec.Struct, frozen=True):
 def _transaction(server: Server, call: Call, bundle: Json) -> Json:
     """All entries or none: deletes, creates, updates, reads; answered in the order in which they came."""
     calls = _calls(call, bundle)
+    for index, one in enumerate(calls):
+        try:
+            require_scope(one)
+        except RefusalError as problem:
+            raise problem.at(f"Bundle.entry[{index}]") from None
     done: dict[int, Answer] = {}
     with server.store.writing():
         plan = _plan(server, bundle, calls)

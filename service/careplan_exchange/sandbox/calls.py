@@ -9,6 +9,7 @@ import msgspec
 
 from .outcomes import Json, refusal
 from .parameters import TYPES
+from .scopes import Scopes, need
 from .store import Version
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
@@ -18,7 +19,8 @@ Wish = Literal["minimal", "representation", "OperationOutcome"]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One interaction that is asked for. `path` is below the base URL, without a query."""
+    """One interaction that is asked for. `path` is below the base URL, without a query. `scopes`:
+    what the caller may do; None where nobody is asked."""
 
     method: str
     path: str
@@ -30,6 +32,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     if_none_exist: str | None = None
     wish: Wish | None = None
     lenient: bool = False
+    scopes: Scopes | None = None
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -69,6 +72,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         if self.body is None and self.shown and self.stored is not None and self.stored.body is not None:
             return msgspec.Raw(self.stored.body)
         return self.body
+
+
+def require_scope(call: Call) -> None:
+    """Raises RefusalError (403) where the caller's scopes do not allow the interaction."""
+    needed = need(call.method, call.segments)
+    if call.scopes is None or needed is None or call.scopes.allow(*needed):
+        return
+    challenge = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+    raise refusal(403, "forbidden", "The scopes of the token do not allow this.", headers=challenge)
 
 
 def known_type(name: str) -> str:

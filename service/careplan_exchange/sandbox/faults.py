@@ -21,6 +21,8 @@ Kind = Literal[
     "missing_next",
     "expired_page",
     "stale_search",
+    "unauthorized",
+    "token_down",
 ]
 """What happens to a request.
 
@@ -32,7 +34,9 @@ not carried out. - `reset_before_commit`, `reset_after_commit`: the connection i
 instead of its answer. - `reset_in_answer`: the connection is dropped in the middle of its answer. -
 `cut_body`: the JSON of its answer ends half-way, though the HTTP answer is whole. - `missing_next`: a page
 has lost its `next` link. - `expired_page`: a further page of a search is 410. - `stale_search`: a search
-answers from before the last write."""
+answers from before the last write. - `unauthorized`: it is answered 401 and not carried out, whatever it
+carries. - `token_down`: a request to the token endpoint is answered with `status` and `retry_after`; nothing
+else meets it."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 

@@ -5,7 +5,7 @@ http://hl7.org/fhir/R4/http.html. Each takes a Call and gives an Answer, or rais
 
 from collections.abc import Mapping
 
-from .calls import Answer, Call, known_id, known_type, version_in
+from .calls import Answer, Call, known_id, known_type, require_scope, version_in
 from .outcomes import Json, Problem, outcome_of, refusal
 from .pages import Result, bundle, has_next
 from .search import DEFAULT_PAGE, LARGEST_PAGE, found, parse
@@ -16,9 +16,15 @@ from .store import Version
 
 def answer(server: Server, call: Call) -> Answer:  # noqa: C901, PLR0911 - a table of routes, one line a route
     """Carries out one interaction that is not a Bundle."""
+    require_scope(call)
     match call.method, call.segments:
         case "GET", ("metadata",):
-            return Answer(status=200, body=capability_statement(server.release, call.base_url))
+            return Answer(
+                status=200,
+                body=capability_statement(
+                    server.release, call.base_url, token_url=server.token_url(call.base_url)
+                ),
+            )
         case "GET", () if dict(call.pairs).get("_getpages"):
             return _further_page(server, call)
         case "GET", (kind,):

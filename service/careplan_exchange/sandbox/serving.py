@@ -20,6 +20,7 @@ from .app import BASE, create_app
 from .connections import ListedProtocol
 from .faults import Fault, Faults
 from .loading import load_directory
+from .smart import TOKEN_SECONDS, Authorizer
 from .state import Server
 
 _HOST = "127.0.0.1"
@@ -29,8 +30,9 @@ _START_SECONDS = 30.0
 class Sandbox:
     """A sandbox that answers at `url` until its block ends."""
 
-    def __init__(self, url: str, faults: Faults) -> None:
+    def __init__(self, url: str, faults: Faults, authorizer: Authorizer | None = None) -> None:
         self.url = url
+        self.authorizer = authorizer
         self._faults = faults
 
     def arm(self, fault: Fault) -> None:
@@ -53,13 +55,14 @@ def run(
     database: Path | None = None,
     release: FhirRelease = "R4",
     control: bool = False,
+    smart: Path | None = None,
 ) -> None:
     """Serve until interrupted. Prints the base URL to standard output once it answers.
 
-    Raises UsageError where the port is taken or the folder cannot be loaded, StoreVersionError,
-    StoreUnavailableError.
+    `smart` as in `create_app`. Raises UsageError where the port is taken or the folder cannot be loaded,
+    StoreVersionError, StoreUnavailableError.
     """
-    app = create_app(release=release, database=database, control=control)
+    app = create_app(release=release, database=database, control=control, smart=smart)
     server: Server = app.state.server
     try:
         if load is not None:
@@ -80,11 +83,23 @@ def serve_in_background(
     release: FhirRelease = "R4",
     bearer: str | None = None,
     basic: tuple[str, str] | None = None,
+    smart: Path | None = None,
+    smart_scopes: str = "system/*.cruds",
+    token_seconds: int = TOKEN_SECONDS,
 ) -> Iterator[Sandbox]:
     """A sandbox in a thread of this process, on a free port, with the resources of the folder `load`; stopped
-    when the block ends. `bearer`, `basic` as in `create_app`."""
+    when the block ends. The rest as in `create_app`."""
     faults = Faults()
-    app = create_app(release=release, database=database, faults=faults, bearer=bearer, basic=basic)
+    app = create_app(
+        release=release,
+        database=database,
+        faults=faults,
+        bearer=bearer,
+        basic=basic,
+        smart=smart,
+        smart_scopes=smart_scopes,
+        token_seconds=token_seconds,
+    )
     server: Server = app.state.server
     try:
         if load is not None:
@@ -95,7 +110,7 @@ def serve_in_background(
             thread.start()
             try:
                 _wait_until_started(served, thread)
-                yield Sandbox(_url_of(listener), faults)
+                yield Sandbox(_url_of(listener), faults, server.authorizer)
             finally:
                 served.should_exit = True
                 thread.join()

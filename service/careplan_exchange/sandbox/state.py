@@ -12,6 +12,7 @@ from .outcomes import Json, RefusalError, refusal
 from .pages import Pages
 from .references import contained_ids, local, references, rewritten
 from .rules import judge
+from .smart import TOKEN_PATH, Authorizer
 from .store import Store, Version
 from .values import terms
 
@@ -34,6 +35,11 @@ class Server:
         self.pages = Pages()
         self.new_id = ids
         self.clock = clock
+        self.authorizer: Authorizer | None = None
+
+    def token_url(self, base_url: str) -> str | None:
+        """Where tokens are asked for, where they are."""
+        return f"{base_url}/{TOKEN_PATH}" if self.authorizer is not None else None
 
     def close(self) -> None:
         self.store.close()

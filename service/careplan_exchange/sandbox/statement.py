@@ -7,6 +7,7 @@ from .parameters import TYPES, parameters
 
 FHIR_VERSION: dict[FhirRelease, str] = {"R4": "4.0.1", "R5": "5.0.0"}
 _RESOURCE = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _DATE = "2026-01-01"
 _DOCUMENTATION = (
     "Unknown search parameters are refused unless the client prefers lenient handling. References are checked "
@@ -14,7 +15,7 @@ _DOCUMENTATION = (
 )
 
 
-def capability_statement(release: FhirRelease, base_url: str) -> Json:
+def capability_statement(release: FhirRelease, base_url: str, token_url: str | None = None) -> Json:
     """http://hl7.org/fhir/R4/capabilitystatement.html"""
     return {
         "resourceType": "CapabilityStatement",
@@ -29,8 +30,26 @@ def capability_statement(release: FhirRelease, base_url: str) -> Json:
             {
                 "mode": "server",
                 "documentation": _DOCUMENTATION,
+                **({"security": _security(token_url)} if token_url is not None else {}),
                 "resource": [_resource(name) for name in TYPES],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
+            }
+        ],
+    }
+
+
+def _security(token_url: str) -> Json:
+    """How servers said where tokens are asked for before there was a .well-known address."""
+    return {
+        "extension": [{"url": OAUTH_URIS, "extension": [{"url": "token", "valueUri": token_url}]}],
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR",
+                    }
+                ]
             }
         ],
     }

@@ -14,6 +14,7 @@ from careplan_exchange.model.codec import encode
 from .connections import hang_up
 from .faults import Fault, Faults, Kind
 from .outcomes import Problem, outcome_of
+from .smart import CONFIGURATION_PATH, TOKEN_PATH
 
 _INSTEAD: tuple[Kind, ...] = ("status", "html", "empty", "huge", "reset_before_commit")
 _AFTERWARDS: tuple[Kind, ...] = ("late_answer", "reset_after_commit", "reset_in_answer", "cut_body")
@@ -38,7 +39,7 @@ class FaultMiddleware:
         method = scope["method"]
         if fault := self._faults.take({"latency"}, method, url):
             await asyncio.sleep(fault.seconds)
-        if fault := self._faults.take(_INSTEAD, method, url):
+        if fault := self._faults.take(_kinds_for(url), method, url):
             await _instead(fault, scope, receive, send)
         elif fault := self._faults.take(_AFTERWARDS, method, url):
             await self._afterwards(fault, scope, receive, send)
@@ -83,6 +84,14 @@ class FaultMiddleware:
         await hang_up(scope, receive)
 
 
+def _kinds_for(url: str) -> tuple[Kind, ...]:
+    """What may strike instead of an answer: the token endpoint has a switch of its own, and what needs no
+    credentials is never unauthorised."""
+    if url == TOKEN_PATH:
+        return (*_INSTEAD, "token_down")
+    return _INSTEAD if url.startswith((CONFIGURATION_PATH, "metadata")) else (*_INSTEAD, "unauthorized")
+
+
 async def _gone_within(seconds: float, receive: Receive) -> bool:
     """Whether the client hangs up before the time is over. The request's body has been read by now."""
     try:
@@ -99,7 +108,10 @@ async def _instead(fault: Fault, scope: Scope, receive: Receive, send: Send) -> 
         await hang_up(scope, receive)
         return
     response: Response
-    if fault.kind == "status":
+    if fault.kind == "unauthorized":
+        body = encode(outcome_of([Problem("login", "A fault was asked for.")]))
+        response = Response(body, 401, {"WWW-Authenticate": "Bearer"}, "application/fhir+json")
+    elif fault.kind in {"status", "token_down"}:
         body = encode(outcome_of([Problem("transient", "A fault was asked for.")]))
         headers = {"Retry-After": _retry_after(fault)} if fault.retry_after is not None else {}
         response = Response(body, fault.status, headers, "application/fhir+json")

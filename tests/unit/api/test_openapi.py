@@ -75,10 +75,10 @@ def test_every_reference_leads_somewhere(document):
         assert name in document["components"]["schemas"]
 
 
-def test_every_route_but_health_says_that_it_needs_credentials(document):
+def test_every_route_but_health_and_our_public_keys_says_that_it_needs_credentials(document):
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            assert ("security" in operation) == (not path.startswith("/health/")), path
+            assert ("security" in operation) == (not path.startswith(("/health/", "/.well-known/"))), path
     assert set(document["components"]["securitySchemes"]) == {"bearer", "key"}
 
 
@@ -120,6 +120,7 @@ async def answers(client, exchanges) -> list[tuple[str, str, Any]]:
         ("get", audit, await client.get(audit)),
         ("get", "/metrics", await client.get("/metrics")),
         ("get", "/health/live", await client.get("/health/live")),
+        ("get", "/.well-known/jwks.json", await client.get("/.well-known/jwks.json")),
         ("get", "/health/ready", await client.get("/health/ready")),
     ]
     exchanges.health = {"database": False}

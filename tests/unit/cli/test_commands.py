@@ -33,6 +33,8 @@ PRINTS_NO_FACTS = {
     "demo": "is for reading",
     "review reject": "says only that it did",
     "audit export": "is NDJSON by itself",
+    "keys new": "writes a file",
+    "keys jwks": "is JSON by itself",
 }
 
 

@@ -51,6 +51,14 @@ async def test_each_request_says_what_it_takes_and_has_an_id_of_its_own():
     assert "authorization" not in first
 
 
+async def test_fixed_headers_go_with_every_request_and_change_none_of_ours():
+    server = Server(fhir(goal()))
+    await read_goal(server, headers=(("Epic-Client-ID", "e-1"), ("X-Tenant", "ward")))
+    (request,) = server.requests
+    assert (request.headers["epic-client-id"], request.headers["x-tenant"]) == ("e-1", "ward")
+    assert request.headers["accept"] == "application/fhir+json"
+
+
 @respx.mock
 async def test_basic_credentials_are_sent_through_the_one_factory():
     route = respx.get(f"{BASE}/Goal/g1").mock(return_value=fhir(goal()))
