@@ -29,8 +29,8 @@ from careplan_exchange.fhir import (
     jwks,
     read_keys,
 )
+from careplan_exchange.mapping import Survey, load_mappings, load_vocabulary, survey
 from careplan_exchange.mapping import lint as lint_mappings
-from careplan_exchange.mapping import load_mappings, load_vocabulary
 from careplan_exchange.model.chain import GENESIS, Head
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.issue import Finding, Issue
@@ -39,6 +39,7 @@ from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.review import Pending, ReviewPolicy, ReviewState
+from careplan_exchange.model.snapshot import Snapshot
 from careplan_exchange.planner import lint as lint_protocols
 from careplan_exchange.planner import load_protocols
 from careplan_exchange.ports import Ledger, PlanStore, Source
@@ -221,6 +222,39 @@ class Services:
             request.patient.removeprefix("Patient/"),
             self.today(request),
         )
+
+    async def snapshot(self, request: ExchangeRequest) -> tuple[PatientRecord, Snapshot]:
+        """The record and what mapping makes of it. Raises CareplanError."""
+        return await exchange.read(
+            await self.source(request.endpoint),
+            self.knowledge,
+            request.patient.removeprefix("Patient/"),
+            self.today(request),
+        )
+
+    async def survey(self, endpoint: str, patient: str, today: date) -> Survey:
+        """What mapping makes use of in one record, in counts. Raises CareplanError."""
+        source = await self.source(endpoint)
+        return self._surveyed(await source.pull(patient.removeprefix("Patient/")), today)
+
+    async def survey_file(self, path: Path, today: date) -> Survey:
+        """The same of a Bundle file about one patient, and of the types that nothing reads. Raises alike."""
+        source = _bundle_file(path)
+        return self._surveyed(await source.pull(source.patient_id()), today, source.left_aside())
+
+    def _surveyed(
+        self, record: PatientRecord, today: date, left_aside: Mapping[str, int] | None = None
+    ) -> Survey:
+        known = self.knowledge
+        return survey(record, known.mappings, known.vocabulary, today=today, beside=left_aside)
+
+    async def sample(self, endpoint: str, wanted: int) -> tuple[str, ...]:
+        """The ids of the first `wanted` patients that the server lists. Raises CareplanError."""
+        if self._is_file(endpoint):
+            raise UsageError("A Bundle file is no server to sample.", mend="Use --bundles, or --patient.")
+        client = await self.client(endpoint)
+        query = Query(type="Patient", params=(("_count", str(min(wanted, 200))),))
+        return tuple(patient.id for patient in await client.sample(query, wanted))
 
     async def proposal(self, endpoint: str, patient: str, today: str | None) -> Proposal:
         _, proposal = await self.propose(ExchangeRequest(endpoint=endpoint, patient=patient, today=today))

@@ -28,6 +28,7 @@ from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.review import Decision, Pending, ReviewPolicy
+from careplan_exchange.model.snapshot import Snapshot
 from careplan_exchange.model.vocabulary import Vocabulary
 from careplan_exchange.planner import Protocol, plan
 from careplan_exchange.ports import Clock, Ids, Ledger, PlanStore, PlanWriter, Source
@@ -82,6 +83,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return f"Patient/{self.asked.patient}"
 
 
+async def read(source: Source, knowledge: Knowledge, patient: str, today: date) -> tuple[PatientRecord, Snapshot]:
+    """Pull and map: what `careplan map` shows. Nothing is written, here or on any server."""
+    record = await source.pull(patient)
+    return record, map_record(record, knowledge.mappings, knowledge.vocabulary, today=today)
+
+
 async def propose(
     source: Source, knowledge: Knowledge, patient: str, today: date
 ) -> tuple[PatientRecord, Proposal]:
@@ -89,8 +96,7 @@ async def propose(
 
     `Proposal.issues` are those of all three steps.
     """
-    record = await source.pull(patient)
-    snapshot = map_record(record, knowledge.mappings, knowledge.vocabulary, today=today)
+    record, snapshot = await read(source, knowledge, patient, today)
     proposal = plan(snapshot, knowledge.protocols, knowledge.vocabulary)
     return record, msgspec.structs.replace(proposal, issues=(*snapshot.issues, *proposal.issues))
 

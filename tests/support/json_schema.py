@@ -15,6 +15,7 @@ _TYPES: dict[str, Any] = {
 }
 _KEYWORDS = {
     *("$ref", "anyOf", "type", "enum", "const", "properties", "required", "items", "additionalProperties"),
+    *("$defs", "$schema", "uniqueItems"),
     *("title", "description", "default", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"),
 }
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import audit, demo, exchange, keys, review, servers, setup
+from . import audit, coverage, demo, exchange, keys, mapped, review, servers, setup
 from .context import GlobalOptions, set_options
 
 app = typer.Typer(
@@ -49,6 +49,8 @@ def _global(
 
 
 exchange.register(app)
+mapped.register(app)
+coverage.register(app)
 review.register(app)
 audit.register(app)
 servers.register(app)

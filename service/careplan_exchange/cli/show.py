@@ -57,7 +57,12 @@ _SEVERITY_STYLE = {"error": "red", "warning": "yellow", "information": "dim"}
 
 def escape(text: str) -> str:
     """Text that is not ours: no markup in it counts, and no control character reaches the terminal."""
-    return escape_markup(_CONTROL.sub("\ufffd", text))
+    return escape_markup(plain(text))
+
+
+def plain(text: str) -> str:
+    """Text that is not ours, for where no markup is read."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 @contextmanager
@@ -71,8 +76,12 @@ def working(what: str) -> Iterator[None]:
 
 
 def print_json(value: Any) -> None:
+    print_bytes(encode(value) + b"\n")
+
+
+def print_bytes(data: bytes) -> None:
     with opened_for_writing(None) as sink:
-        sink.write(encode(value) + b"\n")
+        sink.write(data)
 
 
 def print_error(error: CareplanError) -> None:

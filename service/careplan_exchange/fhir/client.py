@@ -77,6 +77,10 @@ class FhirClient:
         """All matches over all pages, each once. Raises IncompleteRecordError, RefusedError."""
         return await searches.search(self._session, query, no_cache=no_cache)
 
+    async def sample(self, query: Query, limit: int) -> tuple[Resource, ...]:
+        """The first `limit` matches in the server's order: never for a record, which must be whole."""
+        return await searches.first_matches(self._session, query, limit)
+
     async def search_many(
         self, queries: Sequence[Query], *, no_cache: bool = False
     ) -> tuple[tuple[Resource, ...], ...]:

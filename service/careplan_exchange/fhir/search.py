@@ -80,6 +80,19 @@ async def search(
     )
 
 
+async def first_matches(session: Session, query: Query, limit: int) -> tuple[Resource, ...]:
+    """The first `limit` matches in the server's order, or all where there are fewer: a part, on purpose."""
+    url = f"{session.base_url}/{query.url}"
+    found: tuple[Resource, ...] = ()
+    seen: set[str] = set()
+    while url and len(found) < limit:
+        _remember(seen, url, query.what)
+        page = await _page(session, url, query.what, query.type, no_cache=False)
+        found = newest((*found, *_matches(page, query)))
+        url = next_page(session.base_url, url, page.next) if page.next is not None else ""
+    return found[:limit]
+
+
 async def search_many(
     session: Session, queries: Sequence[Query], *, batch: bool, no_cache: bool
 ) -> tuple[tuple[Resource, ...], ...]:

@@ -7,9 +7,22 @@ everything that was not used, with the reason. Pure: no input or output, no cloc
 Read `record.py` first, then `observations.py`; `profiles.py` and `loading.py` read the knowledge folders.
 """
 
+from .coverage import Survey, nothing, report, survey
 from .loading import lint, load_mappings
 from .profiles import load_vocabulary
 from .record import map_record
+from .skeleton import skeleton
 from .tables import Mappings
 
-__all__ = ["Mappings", "lint", "load_mappings", "load_vocabulary", "map_record"]
+__all__ = [
+    "Mappings",
+    "Survey",
+    "lint",
+    "load_mappings",
+    "load_vocabulary",
+    "map_record",
+    "nothing",
+    "report",
+    "skeleton",
+    "survey",
+]

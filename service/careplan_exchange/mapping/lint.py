@@ -43,7 +43,7 @@ class Linter:
         ):
             for document, path, row in found[key]:
                 check(document, path, row)
-        self._no_two(found["units"], lambda row: [row.concept], "concept")
+        self._no_two(found["units"], _spellings, "unit")
         self._no_two(found["notRead"], lambda row: [row.type], "type")
         self._no_two(found["systems"], lambda row: row.aliases, "alias")
         self._no_two(found["answers"], lambda row: [row.question.code], "question")
@@ -211,3 +211,8 @@ class Linter:
                 if name in seen:
                     self._add(document, f"The {what} '{name}' stands twice.", "Remove one.", *path)
                 seen.add(name)
+
+
+def _spellings(row: rows.UnitsOf) -> set[str]:
+    """A concept may have units in several files; each spelling has one conversion."""
+    return {f"{unit} of {row.concept}" for conversion in row.conversions for unit in conversion.from_}

@@ -56,12 +56,22 @@ def a(resource_type: str) -> str:
     return f"An {resource_type}" if resource_type[:1] in "AEIO" else f"A {resource_type}"
 
 
+def safe_code(text: str | None) -> str | None:
+    """The code or code system, or None where it does not look like one: then it may be anything."""
+    return text if text and _CODE.fullmatch(text) else None
+
+
+def safe_unit(text: str) -> str | None:
+    """The unit, or None where it does not look like one."""
+    return text if _UNIT.fullmatch(text) else None
+
+
 def shown_code(system: str | None, code: str | None) -> str:
     """A coding for a person's screen. What does not look like a code is not shown: it may be anything."""
-    shown = code if code and _CODE.fullmatch(code) else "(a code that is not shown)"
-    return f"{system}|{shown}" if system and _CODE.fullmatch(system) else shown
+    shown = safe_code(code) or "(a code that is not shown)"
+    return f"{system}|{shown}" if safe_code(system) else shown
 
 
 def shown_unit(unit: str) -> str:
     """A unit for a person's screen, or a stand-in where it does not look like one."""
-    return f"'{unit}'" if _UNIT.fullmatch(unit) else "(a unit that is not shown)"
+    return f"'{unit}'" if safe_unit(unit) else "(a unit that is not shown)"

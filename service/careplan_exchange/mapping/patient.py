@@ -19,8 +19,9 @@ Gender = Literal["male", "female", "other", "unknown"]
 _GENDERS: dict[str | None, Gender] = {"male": "male", "female": "female", "other": "other", "unknown": "unknown"}
 
 
-def read_patient(context: Context, resource: Resource) -> PatientProfile:
-    """The profile. Raises PatientMergedError, PatientNotEligibleError (deceased, inactive), NotFhirError."""
+def read_patient(context: Context, resource: Resource, *, anyone: bool = False) -> PatientProfile:
+    """The profile. Raises PatientMergedError, NotFhirError, and unless `anyone` may be read
+    PatientNotEligibleError (deceased, inactive)."""
     patient = context.decode(resource, _DECODER)
     if patient is None:
         raise NotFhirError(
@@ -37,6 +38,17 @@ def read_patient(context: Context, resource: Resource) -> PatientProfile:
                 if other
                 else "Find the record that replaces it, and ask for that.",
             )
+    if not anyone:
+        _refuse_ineligible(resource, patient)
+    return PatientProfile(
+        evidence=Evidence(reference=resource.reference, version_id=resource.version_id),
+        birth_date=_birth_date(context, resource, patient),
+        gender=_gender(context, resource, patient),
+        language=_language(patient),
+    )
+
+
+def _refuse_ineligible(resource: Resource, patient: Patient) -> None:
     if patient.deceased_boolean or patient.deceased_date_time is not None:
         raise PatientNotEligibleError(
             f"{resource.reference} is recorded as deceased.",
@@ -47,12 +59,6 @@ def read_patient(context: Context, resource: Resource) -> PatientProfile:
             f"{resource.reference} is recorded as inactive.",
             mend="If the record is in use, make it active; otherwise ask for the one that is.",
         )
-    return PatientProfile(
-        evidence=Evidence(reference=resource.reference, version_id=resource.version_id),
-        birth_date=_birth_date(context, resource, patient),
-        gender=_gender(context, resource, patient),
-        language=_language(patient),
-    )
 
 
 def excluded_by_demographics(

@@ -95,7 +95,7 @@ def _conversion(
 ) -> Conversion | None:
     memo = ("unit", concept.id, quantity.system, quantity.code, quantity.unit)
     if memo not in context.looked_up:
-        context.looked_up[memo] = _choose(context, concept, quantity)
+        context.looked_up[memo] = choose(context, concept, quantity)
     conversion, key, detail, mend = context.looked_up[memo]
     if key is not None:
         context.note(
@@ -111,7 +111,7 @@ def _conversion(
     return found
 
 
-def _choose(
+def choose(
     context: Context, concept: Concept, quantity: Quantity
 ) -> tuple[Conversion | None, str | None, str, str | None]:
     """The conversion, and what is to be noted: key, detail, mend. The code counts before the unit as it is

@@ -30,14 +30,17 @@ _OURS = IDENTITY_SYSTEM.encode()
 _READ_LATER = {"CarePlan", "Goal", "ServiceRequest", "DetectedIssue"}
 
 
-def map_record(record: PatientRecord, mappings: Mappings, vocabulary: Vocabulary, *, today: date) -> Snapshot:
+def map_record(
+    record: PatientRecord, mappings: Mappings, vocabulary: Vocabulary, *, today: date, anyone: bool = False
+) -> Snapshot:
     """The normalised snapshot of a record. The order of facts and issues does not depend on that of the record.
 
     What this product wrote itself is no evidence and yields neither fact nor issue. Raises PatientMergedError,
-    PatientNotEligibleError (deceased, inactive), WrongPatientError, NotFhirError (the Patient is none).
+    WrongPatientError, NotFhirError (the Patient is none), and unless `anyone` may be mapped
+    PatientNotEligibleError (deceased, inactive).
     """
     context = Context(record, mappings, vocabulary, today)
-    profile = read_patient(context, record.patient)
+    profile = read_patient(context, record.patient, anyone=anyone)
     facts = list(_facts(context, record))
     facts += excluded_by_demographics(context, record.patient, profile, facts)
     facts.sort(key=_order)
@@ -67,7 +70,7 @@ def _facts(context: Context, record: PatientRecord) -> Iterator[Fact]:
         read = readers.get(resource.type)
         if read is None:
             others.append(resource)
-        elif not _is_ours(resource):
+        elif not is_ours(resource):
             facts += read(resource)
     yield from facts
     yield from medications.unread(facts)
@@ -97,7 +100,7 @@ def _skip(context: Context, record: PatientRecord, resource: Resource) -> None:
             about = About()
         if about.subject is not None or about.patient is not None:
             context.is_about_patient(resource, about.subject or about.patient)
-    if _is_ours(resource):
+    if is_ours(resource):
         return
     known = context.mappings.not_read.get(resource.type)
     severity, reason = known if known is not None else ("warning", "No mapping has judged this type yet.")
@@ -110,7 +113,7 @@ def _skip(context: Context, record: PatientRecord, resource: Resource) -> None:
     )
 
 
-def _is_ours(resource: Resource) -> bool:
+def is_ours(resource: Resource) -> bool:
     """Whether this product wrote it. A look at the bytes spares reading the identifiers of all others."""
     if _OURS not in resource.content:
         return False

@@ -10,6 +10,7 @@ Decided, and held to by tests:
 - It is read as R4: a Bundle does not say its version.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -97,18 +98,17 @@ class BundleSource:
         PatientMergedError, WrongPatientError.
         """
         asked = parse_patient(patient_id)
-        if self._items is None:
-            self._items = _items(self._data)
+        items = self._read()
         if isinstance(asked, BusinessIdentifier):
-            asked = only_one(_holders(self._items, asked), "this file")
-        places = {item.full_url: item.reference for item in self._items if item.full_url}
-        patient = _patient(self._items, asked, places)
+            asked = only_one(_holders(items, asked), "this file")
+        places = _places(items)
+        patient = _patient(items, asked, places)
         subjects: dict[str, str | None] = {}
-        for item in self._items:
+        for item in items:
             subject = subjects[item.reference] = _subject(item, places)
             if belonging(subject, asked, self._endpoint) == "another":
                 raise refuse_another(item.header.resource_type)
-        wanted = (item for item in self._items if item.header.resource_type in TYPES - {"Patient"})
+        wanted = (item for item in items if item.header.resource_type in TYPES - {"Patient"})
         resources, issues = belongings(
             newest(_resolved(item, places) for item in wanted), subjects, asked, self._endpoint
         )
@@ -122,6 +122,36 @@ class BundleSource:
             issues=issues,
         )
 
+    def patient_id(self) -> str:
+        """The id of the one patient whom the file is about.
+
+        Raises NotFhirError, IncompleteRecordError, PatientNotFoundError, PatientAmbiguousError.
+        """
+        items = self._read()
+        ids = sorted({item.id for item in items if item.header.resource_type == "Patient"})
+        if len(ids) > 1:
+            places = _places(items)
+            about = {_subject(item, places) for item in items}
+            ids = [each for each in ids if f"Patient/{each}" in about]
+            if len(ids) != 1:
+                raise PatientAmbiguousError(
+                    "The file is not about one patient alone.", mend="Give each patient a file of their own."
+                )
+        if not ids:
+            raise PatientNotFoundError("There is no Patient in the file.", mend=_MEND)
+        return ids[0]
+
+    def left_aside(self) -> Counter[str]:
+        """How many resources the file holds of each type that is not part of a record. Raises as `pull` does."""
+        items = self._read()
+        references = {(item.header.resource_type, item.id) for item in items}
+        return Counter(type_ for type_, _ in references if type_ not in TYPES)
+
+    def _read(self) -> tuple[_Item, ...]:
+        if self._items is None:
+            self._items = _items(self._data)
+        return self._items
+
 
 def _items(data: bytes) -> tuple[_Item, ...]:
     """Every resource of the Bundle, and of the Bundles in it, with an id. Raises NotFhirError and
@@ -132,6 +162,10 @@ def _items(data: bytes) -> tuple[_Item, ...]:
         return tuple(_item(entry, place) for place, entry in enumerate(_entries(bundle), start=1))
     except NotFhirError as error:
         raise NotFhirError(error.detail, mend=_MEND) from None
+
+
+def _places(items: tuple[_Item, ...]) -> dict[str, str]:
+    return {item.full_url: item.reference for item in items if item.full_url}
 
 
 def _entries(bundle: Bundle) -> Iterator[Entry]:

@@ -141,6 +141,8 @@ def test_what_is_printed_as_json_is_one_document_and_nothing_else(
         assert (result.code, result.err) == (code, "")
         return result.json
 
+    assert facts("map", arguments=of_patient)["facts"]
+    assert facts("coverage", arguments=of_patient)["patients"] == 1
     assert facts("plan", arguments=of_patient)["goals"]
     receipt = facts("sync", arguments=of_patient, code=6)
     assert receipt["outcome"] == "review"

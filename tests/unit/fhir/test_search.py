@@ -435,3 +435,17 @@ async def test_a_page_of_a_history_that_is_gone_is_an_error():
     async with client_of(Server([first, fhir(status=410)])) as client:
         with pytest.raises(RefusedError):
             await client.history("Goal", "g1")
+
+
+async def test_a_sample_follows_pages_until_it_has_enough_and_no_further():
+    def answer(request):
+        page = int(request.url.params.get("page", "1"))
+        entry = [{"resource": {"resourceType": "Patient", "id": f"p{page}-{n}"}} for n in range(2)]
+        link = [{"relation": "next", "url": f"{BASE}/Patient?page={page + 1}"}] if page < 4 else []
+        return fhir({"resourceType": "Bundle", "type": "searchset", "entry": entry, "link": link})
+
+    for limit, expected, trips in ((3, 3, 2), (50, 8, 4)):
+        server = Server(answer)
+        async with client_of(server) as fhir_client:
+            found = await fhir_client.sample(Query("Patient"), limit)
+        assert (len(found), len(server.requests)) == (expected, trips)

@@ -253,3 +253,24 @@ async def test_an_identifier_of_nobody_or_of_several_is_an_error():
 async def test_a_source_can_be_asked_again():
     source = BundleSource(json.dumps(bundle(patient(), goal())).encode(), identity="f", name="n")
     assert await source.pull("p1") == await source.pull("p1")
+
+
+def source(*resources):
+    return BundleSource(json.dumps(bundle(*resources)).encode(), identity="file-1", name="a.json")
+
+
+def test_the_file_knows_whom_it_is_about_also_beside_a_mother():
+    assert source(patient()).patient_id() == "p1"
+    assert source(patient(), patient(id="mother"), goal()).patient_id() == "p1"
+
+
+def test_a_file_about_nobody_or_about_two_names_no_patient():
+    with pytest.raises(PatientNotFoundError):
+        source(goal()).patient_id()
+    with pytest.raises(PatientAmbiguousError):
+        source(patient(), patient(id="p2"), goal(), goal("Patient/p2", id="g2")).patient_id()
+
+
+def test_what_is_no_part_of_a_record_is_counted_by_type_each_once():
+    claim = {"resourceType": "Claim", "id": "c1"}
+    assert source(patient(), goal(), claim, claim, {"resourceType": "Claim"}).left_aside() == {"Claim": 2}

@@ -1,0 +1,39 @@
+"""Files that nobody but their owner may read: what is in them is about a patient."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from careplan_exchange.errors import UsageError
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raises UsageError where something stands at `path` and may not be replaced."""
+    if not force and os.path.lexists(path):
+        raise UsageError(f"{path} is there already.", mend="Name another file, or add --force to replace it.")
+
+
+def write(path: Path, data: bytes, *, force: bool) -> None:
+    """The whole file with mode 0600, or none: it is written beside its place, and takes it at the end.
+
+    Raises UsageError where it is there already (unless `force`) or cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".careplan-")  # made with mode 0600
+        beside = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as sink:
+                sink.write(data)
+            if force:
+                beside.replace(path)
+            else:
+                os.link(beside, path)  # refuses where something stands, also what came in the meantime
+        finally:
+            beside.unlink(missing_ok=True)
+    except FileExistsError:
+        refuse_existing(path, force=False)
+        raise
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}.", mend="Name another place, or make room there."
+        ) from None
