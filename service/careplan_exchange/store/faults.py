@@ -23,28 +23,23 @@ Kind = type[ConfigurationError] | type[StoreUnavailableError]
 
 _RIGHTS = "Give the user that runs this the right to write there, or set `store.url` to another place."
 
+_LOCKED: tuple[Kind, str, str] = (
+    StoreUnavailableError,
+    "{place} is locked by another program",
+    "Let the other program finish, or end it; then repeat the command.",
+)
+_FULL: tuple[Kind, str, str] = (
+    StoreUnavailableError,
+    "{place} cannot grow: the disk is full. Nothing of this step was stored",
+    "Free space on that disk, then repeat the command.",
+)
+
 _SQLITE: dict[int, tuple[Kind, str, str]] = {
-    sqlite3.SQLITE_BUSY: (
-        StoreUnavailableError,
-        "{place} is locked by another program",
-        "Let the other program finish, or end it; then repeat the command.",
-    ),
-    sqlite3.SQLITE_LOCKED: (
-        StoreUnavailableError,
-        "{place} is locked by another program",
-        "Let the other program finish, or end it; then repeat the command.",
-    ),
-    sqlite3.SQLITE_FULL: (
-        StoreUnavailableError,
-        "{place} cannot grow: the disk is full. Nothing of this step was stored",
-        "Free space on that disk, then repeat the command.",
-    ),
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: _FULL,
     # The file that readers and writers share in WAL mode cannot grow: in practice the disk is full.
-    sqlite3.SQLITE_IOERR_SHMSIZE: (
-        StoreUnavailableError,
-        "{place} cannot grow: the disk is full. Nothing of this step was stored",
-        "Free space on that disk, then repeat the command.",
-    ),
+    sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,
     sqlite3.SQLITE_IOERR: (
         StoreUnavailableError,
         "{place} cannot be read or written: the disk reports an error",
@@ -104,11 +99,7 @@ _POSTGRESQL: dict[str, tuple[Kind, str, str]] = {
         "{place} has no connection left",
         "Raise `max_connections`, or run fewer exchanges at once; then repeat the command.",
     ),
-    "55P03": (
-        StoreUnavailableError,
-        "{place} is locked by another program",
-        "Let the other program finish, or end it; then repeat the command.",
-    ),
+    "55P03": _LOCKED,
     "57P": (StoreUnavailableError, "{place} is starting or shutting down", _UNREACHABLE),
     "08": (StoreUnavailableError, "{place} broke off the connection", _UNREACHABLE),
 }
@@ -128,8 +119,8 @@ _FILES: dict[int, tuple[Kind, str, str]] = {
         "{place} has no folder to stand in",
         "Create the folder first, or set `store.url` to another place.",
     ),
-    errno.ENOSPC: _SQLITE[sqlite3.SQLITE_FULL],
-    errno.EDQUOT: _SQLITE[sqlite3.SQLITE_FULL],
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
 }
 
 
