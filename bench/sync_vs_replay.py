@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 from _figures import line
 
-from careplan_exchange import bootstrap, logs
+from careplan_exchange import connections, logs
 from careplan_exchange.fhir import connect
 from careplan_exchange.model.codec import decode
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
@@ -106,7 +106,7 @@ async def main(url: str, patients: int, folder: Path | None) -> None:
         async with (
             product(Path(place), url) as services,
             connect(
-                bootstrap.connection(services.settings, "main"), ids=services.ids, transport=recorder
+                connections.connection(services.settings, "main"), ids=services.ids, transport=recorder
             ) as client,
             httpx.AsyncClient(timeout=60) as bare,
         ):

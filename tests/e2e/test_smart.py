@@ -57,7 +57,7 @@ def first_patient(folder: Path, url: str) -> str:
     """The id of a patient, asked for with a token of our own."""
     import asyncio
 
-    from careplan_exchange import bootstrap, config
+    from careplan_exchange import bootstrap, config, connections
     from careplan_exchange.fhir import Query, connect
 
     settings = config.load(folder / "careplan.toml")
@@ -67,7 +67,7 @@ def first_patient(folder: Path, url: str) -> str:
     settings = settings.model_copy(update={"endpoints": {"hospital": endpoint}})
 
     async def ask() -> str:
-        async with connect(bootstrap.connection(settings, "hospital"), ids=bootstrap.RandomIds()) as client:
+        async with connect(connections.connection(settings, "hospital"), ids=bootstrap.RandomIds()) as client:
             return (await client.search(Query(type="Patient", params=())))[0].id
 
     return asyncio.run(ask())

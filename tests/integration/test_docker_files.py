@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import config, connections
 from careplan_exchange.api import ApiAuth, check_binding
 from tests.support.product import careplan
 from tests.support.shared import ROOT
@@ -211,7 +211,7 @@ def _empty(folder: Path) -> Path:
 
 def test_every_variable_of_the_service_is_a_setting_and_the_service_may_start_with_them(settings, compose_file):
     assert settings.server.host == "0.0.0.0"
-    key = bootstrap.api_key(settings)
+    key = connections.api_key(settings)
     assert key
     check_binding(settings.server.host, ApiAuth(api_key=key))
     published = [str(port).split(":")[-1] for port in ours(compose_file)["ports"]]
@@ -225,7 +225,7 @@ def test_the_store_is_the_postgresql_of_the_same_file(settings, compose_file):
     assert database.username == postgres["environment"]["POSTGRES_USER"]
     assert database.path == f"/{postgres['environment']['POSTGRES_DB']}"
     assert database.password is None
-    assert (bootstrap.store_password(settings) is None) == (
+    assert (connections.store_password(settings) is None) == (
         "POSTGRES_HOST_AUTH_METHOD" in postgres["environment"]
     )
 
@@ -237,7 +237,7 @@ def test_the_endpoints_can_be_connected_and_the_companion_is_in_the_same_file(se
     assert inside == {"hapi"}
     assert services["hapi"]["image"].startswith("hapiproject/hapi:v")
     for name in settings.endpoints:
-        assert bootstrap.connection(settings, name).base_url
+        assert connections.connection(settings, name).base_url
 
 
 def test_the_settings_example_uses_real_keys_only():

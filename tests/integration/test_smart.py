@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import bootstrap, config, connections
 from careplan_exchange.errors import AuthenticationRefusedError, EndpointOverloadedError
 from careplan_exchange.fhir import Key, Query, connect
 from careplan_exchange.sandbox import PATIENTS, Fault, Sandbox, serve_in_background
@@ -37,7 +37,9 @@ def settings(folder: Path, url: str, **changes: Any) -> config.Settings:
 
 
 def opened(folder: Path, url: str, **changes: Any) -> Any:
-    return connect(bootstrap.connection(settings(folder, url, **changes), "hospital"), ids=bootstrap.RandomIds())
+    return connect(
+        connections.connection(settings(folder, url, **changes), "hospital"), ids=bootstrap.RandomIds()
+    )
 
 
 async def test_twenty_readers_make_one_token_request_by_discovery(place: Sandbox, tmp_path: Path) -> None:
@@ -63,7 +65,7 @@ async def test_keys_rotate_in_mid_run_without_a_failed_request(place: Sandbox, t
 
         def register() -> list[str]:
             """What a server does that fetches our JWKS."""
-            keys = bootstrap.published_keys(configured)
+            keys = connections.published_keys(configured)
             (tmp_path / "registered.json").write_bytes(httpx.Response(200, json=keys).content)
             return [key["kid"] for key in keys["keys"]]
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import bootstrap, config, connections
 from careplan_exchange.errors import CareplanError, ConfigurationError
 from careplan_exchange.fhir import KeyFile, Token, connect, describe, read_keys
 from careplan_exchange.store import look, open_store
@@ -48,7 +48,7 @@ def _python() -> Check:
 
 async def _database(settings: config.Settings, *, migrate: bool) -> Check:
     try:
-        password = bootstrap.store_password(settings)
+        password = connections.store_password(settings)
         facts = await look(settings.store.url, password=password)
         if migrate:
             await migrate_store(settings.store.url, password=password)
@@ -81,7 +81,7 @@ def _knowledge(settings: config.Settings) -> Check:
 async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check]:
     what = step = f"endpoint {name}"
     try:
-        async with connect(bootstrap.connection(settings, name), ids=bootstrap.RandomIds()) as client:
+        async with connect(connections.connection(settings, name), ids=bootstrap.RandomIds()) as client:
             how = describe(client.connection)
             step = f"{what}, token"
             if (token := await client.granted()) is not None:

@@ -48,7 +48,7 @@ def serve(
     ] = None,
 ) -> None:
     """The HTTP service (OpenAPI at /openapi.json). Beyond loopback it needs an API key or an OIDC issuer."""
-    from careplan_exchange import bootstrap
+    from careplan_exchange import bootstrap, connections
     from careplan_exchange.api import ApiAuth, OidcIssuer, run
 
     from .context import with_services
@@ -58,14 +58,14 @@ def serve(
     issuer = None
     if server.oidc_issuer is not None and server.oidc_audience is not None:
         issuer = OidcIssuer(str(server.oidc_issuer), server.oidc_audience, clock=bootstrap.SystemClock())
-    auth = ApiAuth(api_key=bootstrap.api_key(loaded), issuer=issuer)
+    auth = ApiAuth(api_key=connections.api_key(loaded), issuer=issuer)
     with_services(
         lambda services: run(
             services,
             auth=auth,
             host=host or server.host,
             port=server.port if port is None else port,
-            published_keys=lambda: bootstrap.published_keys(loaded),
+            published_keys=lambda: connections.published_keys(loaded),
             listening=lambda bound: typer.echo(f"Listening on port {bound}.", err=True),
         )
     )

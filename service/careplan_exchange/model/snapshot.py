@@ -8,7 +8,23 @@ import msgspec
 
 from .issue import Issue
 
-FactKind = Literal["measurement", "condition", "medication", "allergy", "procedure", "family-history", "status"]
+FactKind = Literal[
+    "measurement",
+    "condition",
+    "medication",
+    "allergy",
+    "procedure",
+    "family-history",
+    "status",
+    "stage",
+    "gene-finding",
+    "immunization",
+    "device",
+    "visit",
+    "order",
+    "circumstance",
+]
+Origin = Literal["clinic", "home", "patient", "device"]
 FactState = Literal["present", "absent", "unknown"]
 
 
@@ -34,6 +50,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     `low` and `high` instead of `value`. `state` tells a recorded absence ("refuted", "no known allergy") from
     a presence. `effective` is a FHIR date or dateTime, of the precision it was recorded with. `coding` is the
     coding as recorded that led to the concept.
+
+    `answer` is a result that is told by a code (a stage, a variant's significance). `origin` is where it was
+    measured or who told it, where the record says so. A derived fact has `inputs`, the evidence of everything it
+    was worked out from, and `rule`, the id of the rule in `mappings/derived/`.
     """
 
     concept: str
@@ -48,6 +68,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     comparator: Literal["<", "<=", ">=", ">"] | None = None
     effective: str | None = None
     active: bool = True
+    answer: Coding | None = None
+    origin: Origin | None = None
+    inputs: tuple[Evidence, ...] = ()
+    rule: str | None = None
 
 
 class PatientProfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
