@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow coverage check format lock clean
+.PHONY: help demo test test-slow fuzz coverage check format lock clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ test: $(VENV)/.installed-dev ## Set up and run the tests (not the slow ones)
 
 test-slow: $(VENV)/.installed-dev ## The drills and the suites over every fixture patient (minutes)
 	@$(BIN)/python -m pytest -q -m slow
+
+fuzz: $(VENV)/.installed-dev ## 100,000 examples of bad input for reading and mapping (5 to 15 minutes on two cores)
+	@$(BIN)/python tests/fuzz/run.py
 
 coverage: $(VENV)/.installed-dev ## Branch coverage of the pure core (at least 95 %)
 	@$(BIN)/python -m pytest -q -m "not slow and not hapi and not oracle and not postgres" tests/unit tests/cases \

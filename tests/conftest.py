@@ -2,16 +2,18 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-from tests.support.servers import LOGS, SandboxServer, TestServer, hapi, sandbox_process
+from tests.support.servers import LOGS, SandboxServer, TestServer, hapi, medplum_router, sandbox_process
 
 # A failure must say something of the change at hand: examples are the same in every run, until somebody explores.
 settings.register_profile("fixed", derandomize=True)
 settings.register_profile("explore", max_examples=1000, print_blob=True)
+settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "1000")), print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
@@ -24,6 +26,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             shutil.rmtree(log.parent)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_runtime_folder() -> Iterator[None]:
+    """What processes of one host share about a server is shared by this session's alone, and gone at its end."""
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    with tempfile.TemporaryDirectory(prefix="runtime-") as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        yield
+    os.environ.pop("XDG_RUNTIME_DIR")
+    if before is not None:
+        os.environ["XDG_RUNTIME_DIR"] = before
+
+
 @pytest.fixture(scope="session")
 def hapi_r4() -> Iterator[TestServer]:
     with hapi("r4") as server:
@@ -33,6 +47,12 @@ def hapi_r4() -> Iterator[TestServer]:
 @pytest.fixture(scope="session")
 def hapi_r5() -> Iterator[TestServer]:
     with hapi("r5") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def medplum() -> Iterator[TestServer]:
+    with medplum_router() as server:
         yield server
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,20 +18,25 @@ from careplan_exchange.connections import connection, store_password
 from careplan_exchange.errors import CareplanError, SettingsError, UsageError
 from careplan_exchange.fhir import FhirClient, Query, connect
 from careplan_exchange.mapping import Survey, load_mappings, load_vocabulary, survey
-from careplan_exchange.mapping import lint as lint_mappings
 from careplan_exchange.model.chain import GENESIS, Head
 from careplan_exchange.model.exchange import ExchangeRequest
-from careplan_exchange.model.issue import Finding, Issue
+from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.ledger import Entry, Verdict
 from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.review import Pending, ReviewPolicy, ReviewState
 from careplan_exchange.model.snapshot import Snapshot
-from careplan_exchange.planner import lint as lint_protocols
 from careplan_exchange.planner import load_protocols
-from careplan_exchange.ports import Ledger, PlanStore, Source
-from careplan_exchange.sources import BundleSource, EndpointSource
+from careplan_exchange.ports import Clock, Ledger, PlanStore, Source
+from careplan_exchange.sources import (
+    BundleSource,
+    EndpointSource,
+    Plans,
+    load_plans,
+    read_kept,
+    write_kept,
+)
 from careplan_exchange.store import open_store
 from careplan_exchange.writer import FhirPlanWriter
 
@@ -46,6 +51,18 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+class Reading(Protocol):
+    """Where a record that was read is kept until the next time: clinical data, for its owner alone."""
+
+    def earlier(self) -> bytes | None:
+        """What was kept last, None where nothing was. Raises UsageError where it cannot be read."""
+        ...
+
+    def keep(self, data: bytes) -> None:
+        """Put it in the place of what was kept before. Raises UsageError where that cannot be."""
+        ...
 
 
 class RandomIds:
@@ -66,12 +83,14 @@ def load_knowledge(settings: config.Settings) -> exchange.Knowledge:
     )
 
 
-def lint_knowledge(settings: config.Settings) -> tuple[Finding, ...]:
-    """Every finding in the knowledge folders. Raises KnowledgeError where a file cannot even be parsed."""
-    overlay = _overlay(settings)
-    mappings, profiles, protocols = (folders.documents(folder, overlay) for folder in folders.FOLDERS)
-    findings = lint_mappings(mappings, profiles)
-    return findings or lint_protocols(protocols, load_vocabulary(profiles))
+def documents(settings: config.Settings, folder: folders.Folder) -> tuple[folders.Document, ...]:
+    """The files of one knowledge folder, ours with the site's laid over them. Raises KnowledgeError."""
+    return folders.documents(folder, _overlay(settings))
+
+
+def load_query_plans(settings: config.Settings) -> Plans:
+    """What each vendor's server is asked for. Raises KnowledgeError."""
+    return load_plans(documents(settings, "mappings/vendors"))
 
 
 def _overlay(settings: config.Settings) -> Path | None:
@@ -101,6 +120,10 @@ class Services:
     def knowledge(self) -> exchange.Knowledge:
         return load_knowledge(self.settings)
 
+    @cached_property
+    def query_plans(self) -> Plans:
+        return load_query_plans(self.settings)
+
     @property
     def endpoint_names(self) -> Collection[str]:
         return tuple(self.settings.endpoints)
@@ -118,30 +141,45 @@ class Services:
             )
         return self._clients[name]
 
-    async def source(self, name: str) -> Source:
-        """The endpoint of that name or URL, or the Bundle file at that path."""
+    async def source(self, name: str, today: date, reading: Reading | None = None) -> Source:
+        """The endpoint of that name or URL, or the Bundle file at that path. Visits count from `today` on. With a
+        `reading` that was kept only what changed since is asked for, and the new one is kept in its place.
+
+        Raises UsageError where there is a `reading`, and the source is a file.
+        """
         if self._is_file(name):
+            if reading is not None:
+                raise UsageError("A Bundle file is always read whole.", mend="Leave --since out.")
             return _bundle_file(Path(name))
-        return EndpointSource(await self.client(name))
+        vendor = config.endpoint_named(self.settings, name).vendor
+        source = EndpointSource(await self.client(name), self.query_plans, today=today, vendor=vendor)
+        return source if reading is None else _Refreshing(source, self.clock, reading)
 
     def _is_file(self, name: str) -> bool:
         return name.endswith(".json") and name not in self.settings.endpoints and not config.is_url(name)
 
-    async def propose(self, request: ExchangeRequest) -> tuple[PatientRecord, Proposal]:
+    async def propose(
+        self, request: ExchangeRequest, reading: Reading | None = None
+    ) -> tuple[PatientRecord, Proposal]:
         """The dry run. Raises CareplanError."""
-        return await exchange.propose(*await self._asked(request))
+        return await exchange.propose(*await self._asked(request, reading))
 
-    async def snapshot(self, request: ExchangeRequest) -> tuple[PatientRecord, Snapshot]:
+    async def snapshot(
+        self, request: ExchangeRequest, reading: Reading | None = None
+    ) -> tuple[PatientRecord, Snapshot]:
         """The record and what mapping makes of it. Raises CareplanError."""
-        return await exchange.read(*await self._asked(request))
+        return await exchange.read(*await self._asked(request, reading))
 
-    async def _asked(self, request: ExchangeRequest) -> tuple[Source, exchange.Knowledge, str, date]:
-        source = await self.source(request.endpoint)
-        return source, self.knowledge, request.patient.removeprefix("Patient/"), self.today(request)
+    async def _asked(
+        self, request: ExchangeRequest, reading: Reading | None
+    ) -> tuple[Source, exchange.Knowledge, str, date]:
+        today = self.today(request)
+        source = await self.source(request.endpoint, today, reading)
+        return source, self.knowledge, request.patient.removeprefix("Patient/"), today
 
     async def survey(self, endpoint: str, patient: str, today: date) -> Survey:
         """What mapping makes use of in one record, in counts. Raises CareplanError."""
-        source = await self.source(endpoint)
+        source = await self.source(endpoint, today)
         return self._surveyed(await source.pull(patient.removeprefix("Patient/")), today)
 
     async def survey_file(self, path: Path, today: date) -> Survey:
@@ -168,11 +206,16 @@ class Services:
         return proposal
 
     async def run(
-        self, request: ExchangeRequest, *, exchange_id: str, accepting: Pending | None = None
+        self,
+        request: ExchangeRequest,
+        *,
+        exchange_id: str,
+        accepting: Pending | None = None,
+        reading: Reading | None = None,
     ) -> Receipt:
         """The whole path. Raises CareplanError."""
         try:
-            steps = await self._steps(request)
+            steps = await self._steps(request, reading)
             request = await _by_id(steps.source, request)
             today = self.today(request)
         except CareplanError as error:
@@ -182,14 +225,14 @@ class Services:
             steps, exchange.Request(exchange=exchange_id, asked=request, today=today, accepting=accepting)
         )
 
-    async def _steps(self, request: ExchangeRequest) -> exchange.Steps:
+    async def _steps(self, request: ExchangeRequest, reading: Reading | None) -> exchange.Steps:
         target = request.target or request.endpoint
         if self._is_file(target):
             raise UsageError(
                 "A Bundle file can be read from, not written to.",
                 mend="Name the server to write to with --target, or use `careplan plan`.",
             )
-        source = await self.source(request.endpoint)
+        source = await self.source(request.endpoint, self.today(request), reading)
         return exchange.Steps(
             source=source,
             writer=FhirPlanWriter(await self.client(target), ids=self.ids),
@@ -279,12 +322,7 @@ class Services:
         return to_audit_ndjson(self.ledger)
 
     def today(self, request: ExchangeRequest) -> date:
-        if request.today is None:
-            return self.clock.now().astimezone().date()
-        try:
-            return date.fromisoformat(request.today)
-        except ValueError:
-            raise UsageError("`today` is not a date.", mend="Give it as YYYY-MM-DD.") from None
+        return today_or(request.today, self.clock)
 
     async def ready(self) -> Mapping[str, bool]:
         """Whether the database answers and the knowledge holds together."""
@@ -298,6 +336,34 @@ class Services:
         except CareplanError:
             result["knowledge"] = False
         return result
+
+
+class _Refreshing:
+    """ports.Source that reads what changed since the `reading` that was kept, and keeps the new one."""
+
+    def __init__(self, source: EndpointSource, clock: Clock, reading: Reading) -> None:
+        self._source = source
+        self._clock = clock
+        self._reading = reading
+        self.endpoint = source.endpoint
+        self.identity = source.identity
+
+    async def pull(self, patient_id: str) -> PatientRecord:
+        earlier = self._reading.earlier()
+        kept = read_kept(earlier) if earlier is not None else None
+        found = await self._source.refresh(patient_id, kept, at=self._clock.now())
+        self._reading.keep(write_kept(found))
+        return found.record
+
+
+def today_or(given: str | None, clock: Clock) -> date:
+    """The date that was given (YYYY-MM-DD), or the clock's. Raises UsageError."""
+    if given is None:
+        return clock.now().astimezone().date()
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise UsageError("`today` is not a date.", mend="Give it as YYYY-MM-DD.") from None
 
 
 def _bundle_file(path: Path) -> BundleSource:

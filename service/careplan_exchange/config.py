@@ -3,7 +3,6 @@
 Only `bootstrap.py` and the commands that show or write settings import this module.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from pydantic_settings import (
 )
 
 from .errors import SettingsError
+from .spelling import did_you_mean
 
 DEFAULT_FILE = Path("careplan.toml")
 
@@ -45,6 +45,10 @@ class Endpoint(_Section):
         default=None,
         description="Names this server in the identifiers we derive; keep it when the URL changes.",
     )
+    vendor: str | None = Field(
+        default=None,
+        description="Whose query plan is used (mappings/vendors), where the server's software does not tell.",
+    )
     auth: Literal["none", "basic", "bearer", "smart"] = "none"
     username: str | None = None
     password_env: str | None = Field(default=None, description="The environment variable with the password.")
@@ -60,6 +64,9 @@ class Endpoint(_Section):
     )
     scopes: str | None = Field(default=None, description="Separated by spaces; v1 or v2 of SMART.")
     token_url: AnyHttpUrl | None = Field(default=None, description="Where the server does not say it itself.")
+    fhir_version: Literal["4.0", "4.3", "5.0"] | None = Field(
+        default=None, description="Where the server does not say it, or speaks several."
+    )
     ca_bundle: Path | None = Field(default=None, description="PEM file of a private certificate authority.")
     client_certificate: Path | None = Field(default=None, description="PEM file for mutual TLS.")
     client_key: Path | None = Field(default=None, description="Its key, where that is in another file.")
@@ -70,6 +77,7 @@ class Endpoint(_Section):
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 4
     concurrency: Annotated[int, Field(ge=1, le=50)] = 5
+    patient_deadline_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
     max_response_mb: Annotated[int, Field(ge=1, le=2048)] = 64
 
     @model_validator(mode="after")
@@ -195,7 +203,7 @@ def endpoint_named(settings: Settings, name: str) -> Endpoint:
         endpoint = endpoint_at(name)
         return _configured_for(settings, endpoint.url) or endpoint
     raise SettingsError(
-        f"There is no endpoint named '{name}'.{_nearest(name, settings.endpoints)}",
+        f"There is no endpoint named '{name}'.{did_you_mean(name, settings.endpoints)}",
         mend="Give a URL (https://…), or add [endpoints.NAME] to careplan.toml.",
     )
 
@@ -249,11 +257,6 @@ def secret(what: str, env: str | None, file: Path | None) -> str:
     raise SettingsError(f"No {what} is configured.", mend="Name its variable or file in careplan.toml.")
 
 
-def _nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
-
-
 _SECTIONS: dict[str, type[BaseModel]] = {
     "store": Store,
     "server": Server,
@@ -271,12 +274,12 @@ def _refuse_unknown_variables() -> None:
         fields = list(Settings.model_fields)
         if first not in fields:
             raise SettingsError(
-                f"{variable} is not a setting.{_nearest(first, fields)}", mend=f"Unset or rename {variable}."
+                f"{variable} is not a setting.{did_you_mean(first, fields)}", mend=f"Unset or rename {variable}."
             )
         section = _SECTIONS.get(first)
         if section is not None and rest and rest[0] not in section.model_fields:
             raise SettingsError(
-                f"{variable} is not a setting.{_nearest(rest[0], list(section.model_fields))}",
+                f"{variable} is not a setting.{did_you_mean(rest[0], list(section.model_fields))}",
                 mend=f"Unset or rename {variable}.",
             )
 
@@ -287,7 +290,7 @@ def _explain(error: ValidationError) -> str:
         path = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             known = _known_at(problem["loc"])
-            sentences.append(f"'{path}' is not a setting.{_nearest(str(problem['loc'][-1]), known)}")
+            sentences.append(f"'{path}' is not a setting.{did_you_mean(str(problem['loc'][-1]), known)}")
         else:
             sentences.append(f"'{path}': {problem['msg']}.")
     return " ".join(sentences)

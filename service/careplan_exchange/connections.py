@@ -3,6 +3,8 @@
 Secrets are read here, and again whenever they are used: a file that was replaced counts without a restart.
 """
 
+import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,7 +40,21 @@ def connection(settings: config.Settings, name: str) -> Connection:
         attempts=endpoint.attempts,
         concurrency=endpoint.concurrency,
         max_response_bytes=endpoint.max_response_mb * 1024 * 1024,
+        fhir_version=endpoint.fhir_version,
+        patient_deadline_seconds=endpoint.patient_deadline_seconds,
+        host_folder=_host_folder(),
     )
+
+
+def _host_folder() -> Path | None:
+    """Where the processes of one user on one host share what they must agree on about a server. It holds no data
+    and may be deleted when none runs."""
+    if not hasattr(os, "getuid"):
+        return None
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime and Path(runtime).is_dir():
+        return Path(runtime) / "careplan-exchange"
+    return Path(tempfile.gettempdir()) / f"careplan-exchange-{os.getuid()}"
 
 
 def _auth(endpoint: config.Endpoint, name: str) -> NoAuth | BasicAuth | BearerAuth | SmartAuth:

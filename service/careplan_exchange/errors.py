@@ -22,6 +22,7 @@ CareplanError
 ├── UnavailableError                  5   not reachable, or not now
 │   ├── EndpointUnreachableError
 │   ├── EndpointOverloadedError
+│   ├── CircuitOpenError
 │   ├── OutcomeUnknownError
 │   └── StoreUnavailableError
 └── DecisionNeededError               6   a person must decide
@@ -45,6 +46,7 @@ class CareplanError(Exception):
     http_status = 500
     key = "error"
     title = "Something went wrong"
+    status: int | None = None  # what a server answered, where that is what went wrong
 
     def __init__(self, detail: str, *, mend: str, issues: Sequence[Issue] = ()) -> None:
         """`detail` says what happened, `mend` what to do next, `issues` what a server or a step said of it."""
@@ -224,6 +226,13 @@ class EndpointOverloadedError(UnavailableError):
 
     key = "unavailable.overloaded"
     title = "The server is overloaded"
+
+
+class CircuitOpenError(UnavailableError):
+    """The server failed so often in a row that it is left alone for a while; nothing was sent."""
+
+    key = "unavailable.circuit-open"
+    title = "The server is left alone for a while"
 
 
 class OutcomeUnknownError(UnavailableError):

@@ -11,12 +11,16 @@ from typing import Any, Literal
 
 import msgspec
 import yaml
+from yaml._yaml import CParser
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from .errors import KnowledgeError
 from .model.issue import Finding
 
-Folder = Literal["mappings", "profiles", "protocols"]
-FOLDERS: tuple[Folder, ...] = ("mappings", "profiles", "protocols")
+Folder = Literal["mappings", "mappings/vendors", "profiles", "protocols"]
+FOLDERS: tuple[Folder, ...] = ("mappings", "mappings/vendors", "profiles", "protocols")
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +41,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         return Finding(file=self.path, line=self.line(*path), message=message, mend=mend)
 
 
+def in_order(finding: Finding) -> tuple[str, int, str]:
+    """The place of a finding among others: by file, then by line."""
+    return finding.file, finding.line, finding.message
+
+
 def root() -> Path:
     """The folder that holds `mappings/`, `profiles/` and `protocols/`: the packaged copy, else the checkout."""
     packaged = Path(__file__).parent / "_knowledge"
@@ -44,16 +53,28 @@ def root() -> Path:
 
 
 def documents(folder: Folder, overlay: Path | None = None) -> tuple[Document, ...]:
-    """Every YAML and JSON file below `folder`, ours with the site's `overlay` laid over it, by path.
+    """Every YAML and JSON file below `folder`, ours with the site's `overlay` laid over it, by path. A folder
+    with a name of its own is no part of the one that it stands in.
 
-    Raises KnowledgeError with file and line where one cannot be parsed.
+    Raises KnowledgeError with file and line of each that cannot be parsed.
     """
     files: dict[str, Path] = {}
     for base in (root(), overlay):
         if base is None:
             continue
         files |= {str(path.relative_to(base)): path for path in _files(base / folder)}
-    return tuple(parse(name, files[name].read_bytes()) for name in sorted(files))
+    inner = tuple(f"{each}/" for each in FOLDERS if each.startswith(f"{folder}/"))
+    files = {name: path for name, path in files.items() if not name.startswith(inner)}
+    found: list[Document] = []
+    findings: list[Finding] = []
+    for name in sorted(files):
+        try:
+            found.append(parse(name, files[name].read_bytes()))
+        except KnowledgeError as error:
+            findings += error.findings
+    if findings:
+        raise KnowledgeError(findings)
+    return tuple(found)
 
 
 def parse(name: str, text: bytes) -> Document:
@@ -96,8 +117,15 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with the JSON schema's idea of scalars."""
+class _Loader(Composer, CParser, SafeConstructor, Resolver):
+    """YAML with the JSON schema's idea of scalars. libyaml reads it, and Python puts it together: nesting without
+    end is an error there, and the end of the process in C."""
+
+    def __init__(self, text: bytes) -> None:
+        CParser.__init__(self, text)
+        Composer.__init__(self)
+        SafeConstructor.__init__(self)
+        Resolver.__init__(self)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -110,7 +138,7 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
 
 
-def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
+def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:
     return Decimal(loader.construct_scalar(node))
 
 

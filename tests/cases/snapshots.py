@@ -31,6 +31,13 @@ _TYPES = {
     "procedure": "Procedure",
     "family-history": "FamilyMemberHistory",
     "status": "Condition",
+    "stage": "Observation",
+    "gene-finding": "Observation",
+    "immunization": "Immunization",
+    "device": "Device",
+    "visit": "Encounter",
+    "order": "ServiceRequest",
+    "circumstance": "Observation",
 }
 
 

@@ -1,5 +1,5 @@
-"""What the product relies on of a FHIR server: one suite over our sandbox and HAPI. Where they may differ, the table
-in tests/support/rest.py says how."""
+"""What the product relies on of a FHIR server: one suite over our sandbox, HAPI and Medplum. Where they may differ, the
+table in tests/support/rest.py says how."""
 
 import uuid
 from decimal import Decimal
@@ -10,6 +10,7 @@ import pytest
 from careplan_exchange.model.codec import decode
 from tests.support.rest import (
     HAPI,
+    MEDPLUM,
     SANDBOX,
     SYSTEM,
     Rest,
@@ -24,6 +25,7 @@ from tests.support.rest import (
     post,
     put,
     reference,
+    version,
 )
 
 
@@ -33,6 +35,7 @@ from tests.support.rest import (
         pytest.param(("sandbox_r5", SANDBOX), id="sandbox-r5"),
         pytest.param(("hapi_r4", HAPI), id="hapi-r4", marks=pytest.mark.hapi),
         pytest.param(("hapi_r5", HAPI), id="hapi-r5", marks=pytest.mark.hapi),
+        pytest.param(("medplum", MEDPLUM), id="medplum", marks=pytest.mark.medplum),
     ],
 )
 def server(request):
@@ -44,6 +47,9 @@ def server(request):
 def test_it_says_its_version_and_what_it_takes(server):
     statement = server.read("metadata")
     assert statement["fhirVersion"].split(".")[0] in {"4", "5"}
+    assert ("rest" in statement) is server.expected.describes_its_types
+    if not server.expected.describes_its_types:
+        return
     rest = statement["rest"][0]
     interactions = {one["code"] for one in rest["interaction"]}
     assert "transaction" in interactions
@@ -60,10 +66,10 @@ def test_a_created_resource_reads_back_with_its_version_in_body_and_etag(server)
     created = server.send("POST", "Patient", patient(birthDate="1970-01"), Prefer="return=representation")
     assert created.status_code == 201
     body = decode(created.content)
-    assert body["meta"]["versionId"] == "1"
-    assert created.headers["Location"].endswith(f"/{reference(body)}/_history/1")
+    assert (version(body) == "1") is server.expected.numbers_versions
+    assert created.headers["Location"].endswith(f"/{reference(body)}/_history/{version(body)}")
     read = server.get(reference(body))
-    assert read.headers["ETag"] == 'W/"1"'
+    assert read.headers["ETag"] == f'W/"{version(body)}"'
     assert "Last-Modified" in read.headers
     assert decode(read.content)["birthDate"] == "1970-01"
 
@@ -77,7 +83,8 @@ def test_a_decimal_keeps_its_digits(server):
         "valueQuantity": {"value": Decimal("7.20"), "unit": "%"},
     }
     stored = server.read(reference(server.create(observation)))
-    assert str(stored["valueQuantity"]["value"]) == "7.20"
+    assert stored["valueQuantity"]["value"] == Decimal("7.20")
+    assert (str(stored["valueQuantity"]["value"]) == "7.20") is server.expected.keeps_decimal_places
 
 
 def test_an_unknown_id_is_404_and_a_deleted_one_410(server):
@@ -85,34 +92,38 @@ def test_an_unknown_id_is_404_and_a_deleted_one_410(server):
     created = server.create(patient())
     assert server.send("DELETE", reference(created)).status_code in {200, 204}
     gone = server.get(reference(created))
-    assert gone.status_code == 410
+    assert gone.status_code == (410 if server.expected.keeps_deletions else 404)
     outcome(gone)
     assert server.held("Patient", created["identifier"][0]["value"]) == []
 
 
 def test_an_unchanged_resource_is_304_to_who_has_it(server):
     created = server.create(patient())
-    assert server.get(reference(created), If_None_Match='W/"1"').status_code == 304
+    answer = server.get(reference(created), If_None_Match=f'W/"{version(created)}"')
+    assert answer.status_code == (304 if server.expected.conditional_read else 200)
 
 
 def test_the_history_has_every_version_newest_first(server):
     first = server.create(patient(active=True))
-    server.update({**first, "active": False})
+    second = decode(server.update({**first, "active": False}).content)
     history = server.read(f"{reference(first)}/_history")
     assert history["type"] == "history"
-    versions = [entry["resource"]["meta"]["versionId"] for entry in history["entry"]]
-    assert versions == ["2", "1"]
-    assert server.read(f"{reference(first)}/_history/1")["active"] is True
+    assert [version(entry["resource"]) for entry in history["entry"]] == [version(second), version(first)]
+    assert ([version(second), version(first)] == ["2", "1"]) is server.expected.numbers_versions
+    assert server.read(f"{reference(first)}/_history/{version(first)}")["active"] is True
     assert server.get(f"{reference(first)}/_history/7").status_code == 404
 
 
 def test_the_history_shows_that_a_resource_was_deleted(server):
     created = server.create(patient())
     server.send("DELETE", reference(created))
+    if not server.expected.keeps_deletions:
+        assert server.get(f"{reference(created)}/_history").status_code == 404
+        return
     newest, oldest = server.read(f"{reference(created)}/_history")["entry"]
     assert newest["request"]["method"] == "DELETE"
     assert "resource" not in newest
-    assert oldest["resource"]["meta"]["versionId"] == "1"
+    assert version(oldest["resource"]) == version(created)
 
 
 def test_deleting_what_never_was_is_no_error(server):
@@ -131,13 +142,15 @@ def test_an_identifier_is_found_by_system_and_value_by_value_and_with_alternativ
     assert len(server.search(f"Patient?identifier={SYSTEM}|&{condition(one)}")) == 1
 
 
-@pytest.mark.parametrize("form", ["Goal?patient=Patient/{}", "Goal?patient={}", "Goal?subject=Patient/{}"])
+@pytest.mark.parametrize("form", ["patient=Patient/{}", "patient={}", "subject=Patient/{}"])
 def test_a_patients_resources_are_found_by_either_form_of_the_reference(server, form):
     subject = server.create(patient())
     other = server.create(patient())
     mine = server.create(goal(reference(subject), fresh()))
     server.create(goal(reference(other), fresh()))
-    assert [found["id"] for found in server.search(form.format(subject["id"]))] == [mine["id"]]
+    found = server.search(f"Goal?{form.format(subject['id'])}")
+    findable = "Patient/" in form or server.expected.finds_by_bare_id
+    assert [one["id"] for one in found] == ([mine["id"]] if findable else [])
 
 
 def test_a_search_comes_whole_over_its_pages_and_each_match_once(server):
@@ -145,10 +158,11 @@ def test_a_search_comes_whole_over_its_pages_and_each_match_once(server):
     made = server.transaction(*(post(goal(subject, fresh())) for _ in range(5)))
     first = server.read(f"Goal?patient={subject}&_count=2")
     assert len(first["entry"]) == 2
-    assert link(first, "next") is not None
+    assert (link(first, "next") is not None) is server.expected.pages
     if server.expected.always_says_total or "total" in first:
         assert first["total"] == 5
-    found = [one["id"] for one in server.search(f"Goal?patient={subject}&_count=2")]
+    count = 2 if server.expected.pages else 1000
+    found = [one["id"] for one in server.search(f"Goal?patient={subject}&_count={count}")]
     assert len(found) == len(made)
     assert set(found) == {entry["resource"]["id"] for entry in made}
 
@@ -177,7 +191,13 @@ def test_a_search_may_come_from_a_cache_only_where_the_server_is_known_for_it(se
     assert ("entry" not in again) is server.expected.reuses_searches
 
 
-def test_an_unknown_search_parameter_is_refused_and_not_ignored(server):
+def test_an_unknown_search_parameter_is_never_passed_over(server):
+    if server.expected.unknown_parameter == "matches nothing":
+        created = server.create(patient())
+        value = created["identifier"][0]["value"]
+        assert len(server.search(f"Patient?{condition(value)}")) == 1
+        assert server.search(f"Patient?shoe-size=43&{condition(value)}") == []
+        return
     refused = server.get("Patient?shoe-size=43")
     assert refused.status_code == 400
     outcome(refused)
@@ -185,9 +205,9 @@ def test_an_unknown_search_parameter_is_refused_and_not_ignored(server):
     assert lenient.status_code == (200 if server.expected.lenient else 400)
 
 
-def test_a_page_that_has_expired_is_410(server):
+def test_a_page_that_has_expired_is_an_error(server):
     answer = server.get(f"{server.url}?_getpages={uuid.uuid4()}&_getpagesoffset=2&_offset=2&_count=2")
-    assert answer.status_code == 410
+    assert answer.status_code == server.expected.expired_page
     outcome(answer)
 
 
@@ -214,36 +234,39 @@ def test_a_conditional_create_that_matches_several_is_412(server):
 
 def test_an_update_from_the_current_version_makes_the_next(server):
     created = server.create(patient(active=True))
-    updated = server.update({**created, "active": False}, "1")
+    updated = server.update({**created, "active": False}, version(created))
     assert updated.status_code == 200
-    assert updated.headers["ETag"] == 'W/"2"'
-    assert server.read(reference(created))["active"] is False
+    held = server.read(reference(created))
+    assert held["active"] is False
+    assert updated.headers["ETag"] == f'W/"{version(held)}"'
+    assert version(held) != version(created)
 
 
 def test_a_stale_version_is_refused_and_nothing_is_overwritten(server):
     created = server.create(patient(active=True))
-    server.update({**created, "active": False}, "1")
-    stale = server.update({**created, "gender": "unknown"}, "1")
+    second = decode(server.update({**created, "active": False}, version(created)).content)
+    stale = server.update({**created, "gender": "unknown"}, version(created))
     assert stale.status_code == server.expected.stale_version
     outcome(stale)
     current = server.read(reference(created))
-    assert current["meta"]["versionId"] == "2"
+    assert version(current) == version(second)
     assert current["active"] is False
     assert "gender" not in current
 
 
 def test_an_update_that_changes_nothing_may_make_no_version(server):
     created = server.create(patient(active=True))
-    server.update(created, "1")
-    version = server.read(reference(created))["meta"]["versionId"]
-    assert version == ("2" if server.expected.idle_update_makes_version else "1")
+    server.update(created, version(created))
+    made = version(server.read(reference(created))) != version(created)
+    assert made is server.expected.idle_update_makes_version
 
 
 def test_an_update_under_an_id_of_the_clients_own(server):
     made_up = f"own-{fresh()}"[:64]
     answer = server.update({**patient(), "id": made_up})
     assert answer.status_code == server.expected.update_of_unknown_id
-    assert server.update({**patient(), "id": "900000001"}).status_code == 400
+    if server.expected.numbers_versions:  # such servers number their resources too
+        assert server.update({**patient(), "id": "900000001"}).status_code == 400
 
 
 def test_an_update_whose_body_names_another_id_is_refused(server):
@@ -258,14 +281,17 @@ def test_the_client_chooses_whether_the_answer_has_the_resource(server):
     assert decode(whole.content)["resourceType"] == "Patient"
     minimal = server.send("POST", "Patient", patient(), Prefer="return=minimal")
     assert minimal.status_code == 201
-    assert minimal.content == b""
-    assert "/_history/1" in minimal.headers["Location"]
+    assert (minimal.content == b"") is server.expected.minimal_answers
+    assert "/_history/" in minimal.headers["Location"]
 
 
 def test_what_is_referred_to_cannot_be_deleted(server):
     subject = server.create(patient())
     mine = server.create(goal(reference(subject), fresh()))
     refused = server.send("DELETE", reference(subject))
+    if not server.expected.refuses_delete_of_what_is_referred_to:
+        assert refused.status_code in {200, 204}
+        return
     assert refused.status_code == 409
     outcome(refused)
     assert server.get(reference(subject)).status_code == 200
@@ -279,10 +305,9 @@ def test_what_is_referred_to_cannot_be_deleted(server):
 def test_a_code_outside_its_required_value_set_is_refused(server):
     subject = reference(server.create(patient()))
     value = fresh()
-    refused = server.send("POST", "Goal", goal(subject, value, lifecycleStatus="banana"))
-    assert refused.status_code == 400
-    outcome(refused)
-    assert server.held("Goal", value) == []
+    answer = server.send("POST", "Goal", goal(subject, value, lifecycleStatus="banana"))
+    refused = server.refuses(answer, server.expected.code_outside_its_value_set)
+    assert (server.held("Goal", value) == []) is refused
 
 
 @pytest.mark.parametrize(
@@ -293,17 +318,17 @@ def test_a_code_outside_its_required_value_set_is_refused(server):
     ],
 )
 def test_a_reference_that_leads_nowhere_is_refused(server, subject, why):
-    refused = server.send("POST", "Goal", goal(subject, fresh()))
-    assert refused.status_code == getattr(server.expected, why)
-    outcome(refused)
+    value = fresh()
+    refused = server.refuses(server.send("POST", "Goal", goal(subject, value)), getattr(server.expected, why))
+    assert (server.held("Goal", value) == []) is refused
 
 
 def test_a_reference_to_a_type_that_does_not_belong_there_is_refused(server):
     subject = reference(server.create(patient()))
     wrong = reference(server.create(goal(subject, fresh())))
-    refused = server.send("POST", "CarePlan", care_plan(wrong, fresh()))
-    assert refused.status_code == server.expected.wrong_reference_type
-    outcome(refused)
+    value = fresh()
+    answer = server.send("POST", "CarePlan", care_plan(wrong, value))
+    assert (server.held("CarePlan", value) == []) is server.refuses(answer, server.expected.wrong_reference_type)
 
 
 def test_a_broken_invariant(server):
@@ -335,7 +360,11 @@ def test_a_transaction_resolves_the_references_between_its_entries(server):
     assert [entry["response"]["status"][:3] for entry in answers] == ["201", "201"]
     stored_plan, stored_goal = (entry["resource"] for entry in answers)
     assert stored_plan["goal"] == [{"reference": reference(stored_goal)}]
-    assert all("/_history/1" in entry["response"]["location"] for entry in answers)
+    for entry in answers:
+        location, stored = entry["response"]["location"], reference(entry["resource"])
+        assert f"{stored}/_history/{version(entry['resource'])}" in location or (
+            location.endswith(stored) and not server.expected.versions_in_transaction_response
+        )
     assert server.read(reference(stored_plan))["goal"] == stored_plan["goal"]
 
 
@@ -354,7 +383,10 @@ def test_a_transaction_again_finds_what_it_made(server):
 def test_a_transaction_with_one_bad_entry_writes_nothing(server):
     subject = reference(server.create(patient()))
     good, bad = fresh(), fresh()
-    refused = server.bundle("transaction", post(goal(subject, good)), post(goal("Patient/no-such-patient", bad)))
+    bad_entry = post(goal("Patient/no-such-patient", bad))
+    if server.expected.dangling_reference == 201:
+        bad_entry = put({**goal(subject, bad), "id": "a/slash"})  # this one it refuses
+    refused = server.bundle("transaction", post(goal(subject, good)), bad_entry)
     assert 400 <= refused.status_code < 500
     outcome(refused)
     assert server.held("Goal", good) == []
@@ -363,23 +395,24 @@ def test_a_transaction_with_one_bad_entry_writes_nothing(server):
 def test_a_stale_version_in_a_transaction_undoes_all_of_it(server):
     subject = reference(server.create(patient()))
     mine = server.create(goal(subject, fresh()))
-    server.update({**mine, "lifecycleStatus": "active"}, "1")
+    server.update({**mine, "lifecycleStatus": "active"}, version(mine))
     value = fresh()
-    refused = server.bundle(
-        "transaction", post(goal(subject, value), once=True), put({**mine, "lifecycleStatus": "cancelled"}, "1")
-    )
+    stale = put({**mine, "lifecycleStatus": "cancelled"}, version(mine))
+    refused = server.bundle("transaction", post(goal(subject, value), once=True), stale)
     assert refused.status_code == server.expected.stale_version
     outcome(refused)
-    assert server.held("Goal", value) == []
+    assert (server.held("Goal", value) == []) is server.expected.atomic
     assert server.read(reference(mine))["lifecycleStatus"] == "active"
 
 
 def test_an_update_in_a_transaction_from_the_current_version_is_written(server):
     subject = reference(server.create(patient()))
     mine = server.create(goal(subject, fresh()))
-    (answer,) = server.transaction(put({**mine, "lifecycleStatus": "active"}, "1"))
+    (answer,) = server.transaction(put({**mine, "lifecycleStatus": "active"}, version(mine)))
     assert answer["response"]["status"].startswith("200")
-    assert answer["response"]["etag"].strip('W/"') == "2"
+    if server.expected.versions_in_transaction_response:
+        assert answer["response"]["etag"].strip('W/"') == version(answer["resource"])
+    assert version(answer["resource"]) == version(server.read(reference(mine))) != version(mine)
     assert answer["resource"]["lifecycleStatus"] == "active"
 
 
@@ -404,7 +437,7 @@ def test_two_entries_that_write_one_resource_are_refused(server):
     refused = server.bundle("transaction", put({**mine, "active": False}), put({**mine, "gender": "unknown"}))
     assert 400 <= refused.status_code < 500
     outcome(refused)
-    assert server.read(reference(mine))["meta"]["versionId"] == "1"
+    assert version(server.read(reference(mine))) == version(mine)
 
 
 def test_a_condition_that_matches_several_stops_the_whole_transaction(server):
@@ -414,7 +447,7 @@ def test_a_condition_that_matches_several_stops_the_whole_transaction(server):
     refused = server.bundle("transaction", post(patient(other)), post(patient(value), once=True))
     assert refused.status_code == 412
     outcome(refused)
-    assert server.held("Patient", other) == []
+    assert (server.held("Patient", other) == []) is server.expected.atomic
 
 
 def test_each_entry_of_a_batch_succeeds_or_fails_by_itself(server):
@@ -431,7 +464,9 @@ def test_each_entry_of_a_batch_succeeds_or_fails_by_itself(server):
     assert bundle["type"] == "batch-response"
     statuses = [entry["response"]["status"][:3] for entry in bundle["entry"]]
     assert statuses == ["201", "404", str(server.expected.dangling_reference), "200"]
-    assert bundle["entry"][2]["response"]["outcome"]["resourceType"] == "OperationOutcome"
+    for entry, status in zip(bundle["entry"], statuses, strict=True):
+        if status >= "400":
+            assert entry["response"]["outcome"]["resourceType"] == "OperationOutcome"
     assert bundle["entry"][3]["resource"]["type"] == "searchset"
     assert len(server.held("Patient", value)) == 1
 
@@ -444,7 +479,8 @@ def test_an_entry_of_a_batch_that_is_not_fhir(server):
         assert server.held("Patient", value) == []
     else:
         statuses = [entry["response"]["status"][:3] for entry in decode(answer.content)["entry"]]
-        assert statuses == ["201", "400"]
+        taken = server.expected.batch_with_unreadable_entry == "taken"
+        assert statuses == ["201", "201" if taken else "400"]
         assert len(server.held("Patient", value)) == 1
 
 
@@ -456,5 +492,8 @@ def test_a_search_in_a_batch_asks_past_the_cache_and_pages(server):
     answer = server.bundle("batch", get(query), Cache_Control="no-cache")
     page = decode(answer.content)["entry"][0]["resource"]
     assert len(page["entry"]) == 2
+    if not server.expected.pages:
+        assert page["total"] == 3
+        return
     further = decode(server.get(link(page, "next")).content)
     assert len(further["entry"]) == 1

@@ -1,14 +1,18 @@
-"""ports.Source, over its adapters: a Bundle file, our sandbox, and HAPI. The same record must come from each."""
+"""ports.Source, over its adapters: a Bundle file, our sandbox, HAPI R4 and R5, and Medplum. The same record must come
+from each."""
 
 import json
 import uuid
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from careplan_exchange.errors import (
+    IncompleteRecordError,
     PatientAmbiguousError,
     PatientMergedError,
     PatientNotFoundError,
@@ -17,11 +21,13 @@ from careplan_exchange.errors import (
 from careplan_exchange.fhir import Connection, Query, connect
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.ports import Source
-from careplan_exchange.sources import BundleSource, EndpointSource
-from careplan_exchange.sources.queries import TYPES
+from careplan_exchange.sources import BundleSource, refresh
+from careplan_exchange.sources.kinds import TYPES
+from tests.support.r5 import to_r5
 from tests.support.shared import require_shared
+from tests.support.sources import endpoint_source
 
-NOT_LOADED = {"Claim", "ExplanationOfBenefit", "DiagnosticReport", "ImagingStudy"}
+NOT_LOADED = {"Claim", "ExplanationOfBenefit", "ImagingStudy"}
 """Half of a Synthea bundle, and nothing that a record holds refers to it."""
 
 
@@ -44,6 +50,8 @@ class Loaded:
 class Files:
     """The Bundle as it is, given to the adapter for files."""
 
+    release = "R4"
+
     async def load(self, bundle):
         places = {}
         for entry in bundle["entry"]:
@@ -56,9 +64,12 @@ class Files:
 class Endpoints:
     """The Bundle posted to a server, which gives everything an id of its own."""
 
-    def __init__(self, url, client):
+    def __init__(self, url, client, *, release="R4", vendor=None, pages=True):
         self.url = url
         self.client = client
+        self.release = release
+        self.vendor = vendor
+        self.pages = pages
 
     async def load(self, bundle):
         async with httpx.AsyncClient(timeout=120) as http:
@@ -70,27 +81,41 @@ class Endpoints:
             entry["fullUrl"]: "/".join(location.removeprefix(f"{self.url}/").split("/")[:2])
             for entry, location in zip(bundle["entry"], locations, strict=True)
         }
-        return Loaded(EndpointSource(self.client), places)
+        return Loaded(endpoint_source(self.client, vendor=self.vendor), places)
 
 
-HAPI = pytest.param("hapi_r4", marks=pytest.mark.hapi)
+SERVERS = [
+    "sandbox",
+    "sandbox_r5",
+    pytest.param("hapi_r4", marks=pytest.mark.hapi),
+    pytest.param("hapi_r5", marks=pytest.mark.hapi),
+    pytest.param("medplum", marks=pytest.mark.medplum),
+]
 
 
-@pytest.fixture(params=["file", "sandbox", HAPI])
+@asynccontextmanager
+async def opened(request):
+    url = request.getfixturevalue(request.param).url
+    release = "R5" if request.param.endswith("_r5") else "R4"
+    # Medplum's CapabilityStatement names no software: only a setting can choose its plan.
+    weak = request.param == "medplum"
+    async with connect(Connection(base_url=url), ids=Ids()) as client:
+        yield Endpoints(url, client, release=release, vendor="medplum" if weak else None, pages=not weak)
+
+
+@pytest.fixture(params=["file", *SERVERS])
 async def place(request):
     if request.param == "file":
         yield Files()
         return
-    url = request.getfixturevalue(request.param).url
-    async with connect(Connection(base_url=url), ids=Ids()) as client:
-        yield Endpoints(url, client)
+    async with opened(request) as endpoints:
+        yield endpoints
 
 
-@pytest.fixture(params=["sandbox", HAPI])
+@pytest.fixture(params=SERVERS)
 async def endpoint(request):
-    url = request.getfixturevalue(request.param).url
-    async with connect(Connection(base_url=url), ids=Ids()) as client:
-        yield Endpoints(url, client)
+    async with opened(request) as endpoints:
+        yield endpoints
 
 
 def transaction(*resources: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +168,8 @@ def measured(content: bytes) -> Any:
         "valueQuantity",
         "component",
         "medicationCodeableConcept",
+        "medicationReference",
+        "medication",
         "clinicalStatus",
         "onsetDateTime",
     )
@@ -151,7 +178,7 @@ def measured(content: bytes) -> Any:
 
 @pytest.mark.parametrize("name", ["Alejandro_Riojas", "Ali_Herman", "Truman_Wiegand"])
 async def test_the_same_record_comes_from_every_source(place, name):
-    bundle = synthea(name)
+    bundle = synthea(name) if place.release == "R4" else to_r5(synthea(name))
     loaded = await place.load(bundle)
     record = await loaded.source.pull(loaded.id_of(patient_of(bundle)))
     expected = {
@@ -162,8 +189,9 @@ async def test_the_same_record_comes_from_every_source(place, name):
     assert {resource.reference for resource in record.resources} == set(expected)
     assert len(record.resources) == len(expected)
     assert record.patient.reference == loaded.places[patient_of(bundle)]
-    assert record.categories == TYPES
-    assert record.issues == ()
+    assert record.categories >= {resource.type for resource in record.resources}
+    # A server may have no search for a type that this patient has nothing of.
+    assert {issue.key for issue in record.issues} <= {"source.category.missing"}
     for resource in record.resources:
         assert measured(resource.content) == measured(encode(expected[resource.reference]))
         named = decode(resource.content)
@@ -177,7 +205,7 @@ async def test_every_resource_of_a_server_comes_in_its_version(endpoint):
     bundle["entry"] += transaction(goal("one", subject))["entry"]
     loaded = await endpoint.load(bundle)
     record = await loaded.source.pull(loaded.id_of(subject))
-    assert [resource.version_id for resource in (record.patient, *record.resources)] == ["1", "1"]
+    assert all(resource.version_id for resource in (record.patient, *record.resources))
     assert all(resource.last_updated for resource in record.resources)
 
 
@@ -196,6 +224,10 @@ async def test_a_search_over_many_small_pages_is_the_same_as_over_one(endpoint):
     bundle["entry"] += transaction(*(goal(f"number {n}", subject) for n in range(7)))["entry"]
     loaded = await endpoint.load(bundle)
     patient = ("patient", f"Patient/{loaded.id_of(subject)}")
+    if not endpoint.pages:
+        with pytest.raises(IncompleteRecordError):
+            await endpoint.client.search(Query("Goal", (patient, ("_count", "2"))), no_cache=True)
+        return
     small, large = Query("Goal", (patient, ("_count", "2"))), Query("Goal", (patient, ("_count", "1000")))
     alone = await endpoint.client.search(small, no_cache=True)
     paged, whole = await endpoint.client.search_many([small, large], no_cache=True)
@@ -254,3 +286,112 @@ async def test_one_patients_record_holds_nothing_of_the_next(endpoint):
     record = await loaded.source.pull(loaded.id_of(patient_of(one)))
     (only,) = record.resources
     assert json.loads(only.content)["description"]["text"] == "one's"
+
+
+def order(medication: str, subject: str, release: str) -> dict[str, Any]:
+    named = {"reference": medication}
+    return {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": subject},
+        **({"medicationReference": named} if release == "R4" else {"medication": {"reference": named}}),
+    }
+
+
+async def test_a_medication_comes_with_what_refers_to_it_and_no_other(place):
+    bundle = transaction(person(), {"resourceType": "Medication", "code": {"text": "one"}})
+    subject, medication = (entry["fullUrl"] for entry in bundle["entry"])
+    bundle["entry"] += transaction(
+        order(medication, subject, place.release), {"resourceType": "Medication", "code": {"text": "of nobody"}}
+    )["entry"]
+    loaded = await place.load(bundle)
+    record = await loaded.source.pull(loaded.id_of(subject))
+    assert [resource.reference for resource in record.of("Medication")] == [loaded.places[medication]]
+    assert "source.reference.missing" not in {issue.key for issue in record.issues}
+
+
+@pytest.mark.parametrize("endpoint", SERVERS, indirect=True)
+async def test_a_visit_to_come_is_read_from_a_server_and_a_past_one_is_not(endpoint):
+    bundle = transaction(person())
+    subject = patient_of(bundle)
+    visits = [
+        {
+            "resourceType": "Appointment",
+            "status": status,
+            "start": f"{day}T09:00:00Z",
+            "end": f"{day}T09:30:00Z",
+            "participant": [{"actor": {"reference": subject}, "status": "accepted"}],
+        }
+        for status, day in (("booked", "2026-02-01"), ("booked", "2026-04-01"), ("cancelled", "2026-04-02"))
+    ]
+    bundle["entry"] += transaction(*visits)["entry"]
+    loaded = await endpoint.load(bundle)
+    record = await loaded.source.pull(loaded.id_of(subject))
+    starts = [json.loads(visit.content)["start"] for visit in record.of("Appointment")]
+    assert [start[:10] for start in starts] == ["2026-04-01"]
+    assert "Appointment" not in record.categories
+
+
+async def test_a_refreshed_record_is_that_of_a_full_reading(endpoint, monkeypatch):
+    monkeypatch.setattr(refresh, "WORTH_REFRESHING", 1)
+    bundle = transaction(person())
+    subject = patient_of(bundle)
+    bundle["entry"] += transaction(*(goal(f"number {n}", subject) for n in range(4)))["entry"]
+    loaded = await endpoint.load(bundle)
+    patient_id = loaded.id_of(subject)
+    source = endpoint_source(endpoint.client, vendor=endpoint.vendor)
+    at = datetime.now(UTC)
+    kept = await source.refresh(patient_id, None, at=at)
+    deleted, edited, *_ = kept.record.of("Goal")
+    changed = {**json.loads(edited.content), "description": {"text": "edited"}}
+    async with httpx.AsyncClient(base_url=endpoint.url, timeout=60) as http:
+        assert (await http.delete(f"/{deleted.reference}")).status_code in {200, 204}
+        headers = {"Content-Type": "application/fhir+json"}
+        assert (await http.put(f"/{edited.reference}", json=changed, headers=headers)).status_code == 200
+    await endpoint.load(transaction(goal("new", f"Patient/{patient_id}")))
+    again = await source.refresh(patient_id, kept, at=at)
+    texts = sorted(json.loads(one.content)["description"]["text"] for one in again.record.of("Goal"))
+    assert len(texts) == 4
+    assert {"edited", "new"} < set(texts)
+    assert again.record == await source.pull(patient_id)
+    assert (await source.refresh(patient_id, again, at=at)).record == again.record
+
+
+@pytest.mark.hapi
+@pytest.mark.parametrize("release", ["r4", "r5"])
+async def test_everything_in_one_operation_is_the_same_record(request, release):
+    url = request.getfixturevalue(f"hapi_{release}").url
+    bundle = synthea("Ali_Herman") if release == "r4" else to_r5(synthea("Ali_Herman"))
+    async with connect(Connection(base_url=url), ids=Ids()) as client:
+        loaded = await Endpoints(url, client).load(bundle)
+        patient_id = loaded.id_of(patient_of(bundle))
+        searched = await loaded.source.pull(patient_id)
+        whole = await endpoint_source(client, vendor="google").pull(patient_id)
+    assert whole == searched
+
+
+class Counting(httpx.AsyncHTTPTransport):
+    """The network, with a count of what was sent."""
+
+    sent = 0
+
+    async def handle_async_request(self, request):
+        self.sent += 1
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.hapi
+@pytest.mark.parametrize("release", ["r4", "r5"])
+async def test_a_patient_of_under_a_thousand_resources_takes_two_requests_on_hapi(request, release):
+    url = request.getfixturevalue(f"hapi_{release}").url
+    bundle = synthea("Andrea_Dach") if release == "r4" else to_r5(synthea("Andrea_Dach"))
+    transport = Counting()
+    async with connect(Connection(base_url=url), ids=Ids(), transport=transport) as client:
+        loaded = await Endpoints(url, client).load(bundle)
+        patient_id = loaded.id_of(patient_of(bundle))
+        record = await loaded.source.pull(patient_id)
+        assert 50 < len(record.resources) < 1000
+        assert transport.sent == 2  # the CapabilityStatement, once a client, and one batch
+        await loaded.source.pull(patient_id)
+        assert transport.sent == 3

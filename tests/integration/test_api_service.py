@@ -151,6 +151,7 @@ def test_a_patient_is_planned_written_and_left_unchanged_over_http(folder, patie
         metrics = service.http.get("/metrics").text
         assert 'careplan_exchanges_total{outcome="written"} 1.0' in metrics
         assert "careplan_fhir_requests_total" in metrics
+        assert re.search(r'careplan_fhir_circuit\{endpoint="\w{12}"\} 0\.0', metrics)
     seen = service.log.read_text() + metrics + json.dumps([first, second, entries])
     assert TELLING.search(seen) is None
     assert service.process.returncode == 0

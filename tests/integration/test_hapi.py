@@ -11,7 +11,7 @@ from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.receipt import Receipt
 from tests.support.product import FIXTURE_TODAY, Server, identities, product, sync
 from tests.support.r5 import to_r5
-from tests.support.shared import require_shared
+from tests.support.records import living
 
 pytestmark = [pytest.mark.hapi, pytest.mark.slow]
 
@@ -20,20 +20,6 @@ US_CORE = {
     "Goal": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-goal",
 }
 PATIENTS = 22
-
-
-def fixture_bundles(count: int = PATIENTS) -> list[dict[str, Any]]:
-    """Living patients with diabetes or hypertension first, then others."""
-    folder = require_shared("fixtures/patients")
-    rows = [row for row in decode(require_shared("fixtures/MANIFEST.json").read_bytes()) if not row["deceased"]]
-    rows.sort(key=lambda row: (not {"diabetes", "hypertension"} & set(row["tags"]), row["file"]))
-    return [decode((folder / row["file"]).read_bytes()) for row in rows[:count]]
-
-
-def without_what_nobody_reads(bundle: dict[str, Any]) -> dict[str, Any]:
-    """Claims and their kin are half of a Synthea bundle and no concern of a plan: loading them costs minutes."""
-    left_out = {"Claim", "ExplanationOfBenefit", "ImagingStudy", "DocumentReference", "Media"}
-    return {**bundle, "entry": [e for e in bundle["entry"] if e["resource"]["resourceType"] not in left_out]}
 
 
 def validator_errors(server: Server, resource: dict[str, Any], profile: str | None = None) -> list[str]:
@@ -66,7 +52,7 @@ async def test_every_fixture_patient_is_synced_valid_and_the_second_time_unchang
     hapi_r4: Any, tmp_path: Path
 ) -> None:
     server = Server(hapi_r4.url)
-    patients = [server.load(without_what_nobody_reads(bundle)) for bundle in fixture_bundles()]
+    patients = [server.load(bundle) for bundle in living(PATIENTS)]
     assert len(patients) >= 20
     async with product(tmp_path, hapi_r4.url) as services:
         first = await sync_all(services, patients)
@@ -104,7 +90,7 @@ async def test_a_clinicians_edit_survives_and_a_stale_version_never_overwrites(
     hapi_r4: Any, tmp_path: Path
 ) -> None:
     server = Server(hapi_r4.url)
-    patient = server.load(without_what_nobody_reads(fixture_bundles(1)[0]))
+    patient = server.load(living(1)[0])
     async with product(tmp_path, hapi_r4.url) as services:
         await sync(services, patient, today=FIXTURE_TODAY)
         (plan,) = server.authored("CarePlan", patient)
@@ -152,7 +138,7 @@ async def test_an_r5_server_gets_r5_resources_and_the_second_sync_is_unchanged(
     hapi_r5: Any, tmp_path: Path
 ) -> None:
     server = Server(hapi_r5.url)
-    patients = [server.load(to_r5(bundle)) for bundle in fixture_bundles(20)]
+    patients = [server.load(to_r5(bundle)) for bundle in living(20)]
     async with product(tmp_path, hapi_r5.url) as services:
         first = await sync_all(services, patients)
         assert sum(receipt.outcome == "written" for receipt in first.values()) >= 15

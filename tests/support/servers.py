@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.shared import SHARED, require_shared
+from tests.support.shared import ROOT, SHARED, require_shared
 
 _HAPI_SECONDS = 600  # the first start builds it
 _SANDBOX_SECONDS = 30
+_MEDPLUM_SECONDS = 60
+_NPM_SECONDS = 600
 _JDK = 17
 
 LOGS: list[Path] = []
@@ -52,6 +54,10 @@ class SandboxServer(TestServer):
         assert httpx.delete(f"{self.url}/$faults", timeout=10).status_code == 200
 
 
+_HEAP = "-Xmx2500m"
+"""It overrides the script's own: with all fixture patients in it, an R5 server of 1 GiB does little but collect garbage."""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,6 +84,7 @@ def hapi(release: str) -> Iterator[TestServer]:
             text=True,
             timeout=_HAPI_SECONDS,
             check=False,
+            env={**os.environ, "_JAVA_OPTIONS": _HEAP},
         )
         if result.returncode != 0:
             pytest.fail(
@@ -87,6 +94,80 @@ def hapi(release: str) -> Iterator[TestServer]:
     finally:
         if (state / "pid").exists():
             subprocess.run([str(SHARED / "servers/hapi/stop"), "--state", str(state)], check=False)
+
+
+@contextmanager
+def medplum_router() -> Iterator[TestServer]:
+    """Medplum's router over its memory, or the one that MEDPLUM_URL names. Skips where it cannot be had.
+
+    A weak server on purpose: no `rest` in its CapabilityStatement, no `_include`, no pages, no atomic transaction.
+    """
+    running = os.environ.get("MEDPLUM_URL")
+    if running:
+        yield TestServer(running.rstrip("/"))
+        return
+    script = require_shared("servers/medplum/server.mjs")
+    packages = _medplum_packages()
+    state = Path(tempfile.mkdtemp(prefix="medplum-"))
+    LOGS.append(state / "log")
+    # It looks for its packages beside itself.
+    shutil.copy(script, state / script.name)
+    (state / "node_modules").symlink_to(packages)
+    port = free_port()
+    with (state / "log").open("wb") as sink:
+        process = subprocess.Popen(
+            ["node", script.name],
+            cwd=state,
+            env={**os.environ, "PORT": str(port)},
+            stdout=sink,
+            stderr=sink,
+        )
+    try:
+        yield TestServer(_answering(process, f"http://127.0.0.1:{port}/fhir", state / "log"), state / "log")
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _medplum_packages() -> Path:
+    """Its npm packages, fetched once into `.build/`. Skips where Node, npm or the packages cannot be had."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("Medplum needs Node and npm on the PATH")
+    packages = ROOT / ".build" / "medplum" / "node_modules"
+    if packages.is_dir():
+        return packages
+    packages.parent.mkdir(parents=True, exist_ok=True)
+    fetched = Path(tempfile.mkdtemp(prefix="npm-", dir=packages.parent))
+    names = [f"@medplum/{name}@4" for name in ("fhir-router", "core", "definitions", "mock")]
+    try:
+        result = subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(fetched), *names],
+            capture_output=True,
+            text=True,
+            timeout=_NPM_SECONDS,
+            check=False,
+        )
+        if result.returncode != 0:
+            pytest.skip(f"Medplum's npm packages cannot be had: {result.stderr.strip()[-300:]}")
+        with suppress(OSError):  # another session was quicker
+            (fetched / "node_modules").rename(packages)
+    finally:
+        shutil.rmtree(fetched, ignore_errors=True)
+    return packages
+
+
+def _answering(process: "subprocess.Popen[bytes]", url: str, log: Path) -> str:
+    deadline = time.monotonic() + _MEDPLUM_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{url}/metadata", timeout=5).status_code == 200:
+                return url
+        time.sleep(0.1)
+    pytest.fail(f"The server did not come up; its log is {log}:\n{log.read_text()[-2000:]}", pytrace=False)
 
 
 def _java() -> int:

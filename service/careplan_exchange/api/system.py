@@ -84,5 +84,6 @@ async def keys(request: Request) -> Response:
     },
 )
 async def metrics(_: Operator) -> Response:
-    """HTTP requests by route template, exchanges by outcome, requests to FHIR servers by kind."""
+    """HTTP requests by route template, exchanges by outcome, requests to FHIR servers by kind, and
+    whether one is left alone after too many failures."""
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

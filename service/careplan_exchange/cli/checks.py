@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from careplan_exchange import bootstrap, config, connections
 from careplan_exchange.errors import CareplanError, ConfigurationError
-from careplan_exchange.fhir import KeyFile, Token, connect, describe, read_keys
+from careplan_exchange.fhir import Capabilities, CircuitNote, KeyFile, Token, connect, describe, read_keys
 from careplan_exchange.store import look, open_store
 from careplan_exchange.store import migrate as migrate_store
 
@@ -80,8 +80,10 @@ def _knowledge(settings: config.Settings) -> Check:
 
 async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check]:
     what = step = f"endpoint {name}"
+    elsewhere = None
     try:
         async with connect(connections.connection(settings, name), ids=bootstrap.RandomIds()) as client:
+            elsewhere = client.circuit_elsewhere()
             how = describe(client.connection)
             step = f"{what}, token"
             if (token := await client.granted()) is not None:
@@ -89,29 +91,45 @@ async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check
             step = what
             capabilities = await client.capabilities()
             software = capabilities.software or "unnamed software"
-            yield Check(what, ok=True, found=f"answers: {software}, FHIR {capabilities.fhir_version}")
+            endpoint = config.endpoint_named(settings, name)
+            plan = bootstrap.load_query_plans(settings).choose(endpoint.vendor, capabilities.software)
+            found = f"answers: {software}, FHIR {capabilities.fhir_version}; query plan '{plan.vendor}'"
+            unset = [each for each in plan.headers if each.lower() not in {h.lower() for h in endpoint.headers}]
+            mend = f"Its query plan wants {', '.join(unset)} in `headers` of the endpoint." if unset else ""
+            yield Check(what, ok=True, found=found, mend=mend)
             step = f"{what}, authentication"
             await client.search(bootstrap.ANY_PATIENT)
             yield Check(step, ok=True, found=f"{how}: a search for Patient is allowed")
-            missing = [
-                f"{kind} {interaction}"
-                for kind in _WRITES
-                for interaction in ("create", "update")
-                if not capabilities.supports(kind, interaction)
-            ]
+            yield _circuit(what, client.circuit, elsewhere)
+            yield _writing(what, capabilities)
     except CareplanError as error:
         yield _failed(step, error)
-        return
+        if elsewhere is not None:
+            yield _circuit(what, client.circuit, elsewhere)
+
+
+def _circuit(what: str, here: CircuitNote, elsewhere: CircuitNote | None) -> Check:
+    """Our own requests just now, and what another process of this host met."""
+    if elsewhere is None:
+        return Check(f"{what}, circuit", ok=True, found=str(here))
+    found = f"{here}; in another process of this host {elsewhere}"
+    return Check(f"{what}, circuit", ok=True, found=found, mend="It tries again by itself after that time.")
+
+
+def _writing(what: str, capabilities: Capabilities) -> Check:
+    what = f"{what}, writing"
+    if capabilities.says_nothing:
+        found = "its CapabilityStatement lists no interactions: what it takes is found out by trying"
+        return Check(what, ok=True, found=found)
+    asked = [(kind, interaction) for kind in _WRITES for interaction in ("create", "update")]
+    missing = [
+        f"{kind} {interaction}" for kind, interaction in asked if not capabilities.supports(kind, interaction)
+    ]
     if missing:
-        yield Check(
-            f"{what}, writing",
-            ok=True,
-            found=f"can be read; does not declare {', '.join(missing)}",
-            mend="Give a --target that takes CarePlan and Goal.",
-        )
-    else:
-        how = "in one transaction" if capabilities.transaction else "one by one: it declares no transaction"
-        yield Check(f"{what}, writing", ok=True, found=f"takes CarePlan and Goal, {how}")
+        found = f"can be read; does not declare {', '.join(missing)}"
+        return Check(what, ok=True, found=found, mend="Give a --target that takes CarePlan and Goal.")
+    how = "in one transaction" if capabilities.transaction else "one by one: it declares no transaction"
+    return Check(what, ok=True, found=f"takes CarePlan and Goal, {how}")
 
 
 def _token(settings: config.Settings, name: str, token: Token, what: str) -> Check:

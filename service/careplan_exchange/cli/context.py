@@ -23,6 +23,14 @@ PatientOption = Annotated[
 TodayOption = Annotated[
     str | None, typer.Option(help="Plan as of this date (YYYY-MM-DD) instead of today.", metavar="DATE")
 ]
+SinceOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep the record that was read in FILE (mode 0600: it is clinical data). Where an earlier reading "
+        "is there, only what changed since is asked for, or everything if the server may not tell.",
+        metavar="FILE",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
 
 

@@ -43,7 +43,8 @@ def _page(report: Coverage) -> Iterator[str]:
     yield "Written by `careplan coverage --markdown`. **Used**: a fact came of it, or it says who the patient is"
     yield "or what is in a medicine. **Not needed**: its type or code was judged in `mappings/` and means no"
     yield "concept, or the record says that it does not count. **Not understood**: everything else; its cause is"
-    yield "the key of an issue. A code is **beside** where another code, or the text, of its element is known."
+    yield "the key of an issue. A code is **beside** where another code, or the text, of its element is known,"
+    yield "and **judged-by-text** where its display or text was judged and the code itself may not be named."
     yield ""
     yield _headline(report)
     for one in report.unreadable:

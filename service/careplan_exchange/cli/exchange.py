@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .context import EndpointOption, JsonOption, PatientOption, TodayOption, with_services
+from .context import EndpointOption, JsonOption, PatientOption, SinceOption, TodayOption, with_services
 
 
 def register(app: typer.Typer) -> None:
@@ -14,16 +14,22 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    endpoint: EndpointOption, patient: PatientOption, today: TodayOption = None, json: JsonOption = False
+    endpoint: EndpointOption,
+    patient: PatientOption,
+    today: TodayOption = None,
+    *,
+    since: SinceOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Dry run: goals, activities, restrictions, each with reason, evidence, citation, and what was missing."""
     from careplan_exchange.model.exchange import ExchangeRequest
 
-    from . import show
+    from . import private, show
 
     request = ExchangeRequest(endpoint=endpoint, patient=patient, today=today)
+    reading = private.reading(since)
     with show.working("Reading the record"):
-        _, proposal = with_services(lambda services: services.propose(request))
+        _, proposal = with_services(lambda services: services.propose(request, reading))
     if json:
         show.print_json(proposal)
     else:
@@ -37,10 +43,11 @@ def sync(
         str | None, typer.Option("--target", "-t", help="Where to write, if not where the record is read.")
     ] = None,
     today: TodayOption = None,
+    *,
+    since: SinceOption = None,
     approve: Annotated[
         bool, typer.Option("--approve", help="You have reviewed the plan: write it as active, goals included.")
     ] = False,
-    *,
     json: JsonOption = False,
 ) -> None:
     """The whole path. Without --approve a new plan is written as draft, its goals as proposed; a change to a plan
@@ -49,13 +56,16 @@ def sync(
     from careplan_exchange.errors import CareplanError, DecisionNeededError
     from careplan_exchange.model.exchange import ExchangeRequest
 
-    from . import show
+    from . import private, show
 
     request = ExchangeRequest(endpoint=endpoint, patient=patient, target=target, today=today, approve=approve)
     exchange_id = RandomIds().new()
+    reading = private.reading(since)
     try:
         with show.working("Reading, planning, comparing, writing"):
-            receipt = with_services(lambda services: services.run(request, exchange_id=exchange_id))
+            receipt = with_services(
+                lambda services: services.run(request, exchange_id=exchange_id, reading=reading)
+            )
     except CareplanError as error:
         if json:
             show.print_json(failed_receipt(error, exchange_id))

@@ -1,6 +1,7 @@
 """How a snapshot looks on a terminal: a line a fact, with the address of the resource version it came from."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.style import Style
 from rich.text import Text
@@ -9,10 +10,10 @@ from careplan_exchange.bootstrap import Services
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.record import PatientRecord
-from careplan_exchange.model.snapshot import Fact, FactKind, Snapshot
+from careplan_exchange.model.snapshot import Evidence, Fact, FactKind, Snapshot
 from careplan_exchange.model.vocabulary import Vocabulary
 
-from . import show
+from . import private, show
 
 _GROUPS: dict[FactKind, str] = {
     "measurement": "Measurements",
@@ -21,14 +22,25 @@ _GROUPS: dict[FactKind, str] = {
     "allergy": "Allergies",
     "procedure": "Procedures",
     "family-history": "Family history",
-    "status": "Circumstances",
+    "status": "States",
+    "stage": "Stages and phenotypes",
+    "gene-finding": "Gene findings",
+    "immunization": "Vaccines",
+    "device": "Devices",
+    "visit": "Visits",
+    "order": "Orders",
+    "circumstance": "Circumstances and preferences",
 }
 
 _SOURCES_SHOWN = 5
 
 
-async def read(services: Services, request: ExchangeRequest) -> tuple[PatientRecord, Snapshot, Vocabulary]:
-    record, snapshot = await services.snapshot(request)
+async def read(
+    services: Services, request: ExchangeRequest, since: Path | None
+) -> tuple[PatientRecord, Snapshot, Vocabulary]:
+    """The record and what mapping makes of it. `since` names the file with an earlier reading, which this one
+    replaces. Raises CareplanError, UsageError where the file cannot be read or written."""
+    record, snapshot = await services.snapshot(request, private.reading(since))
     return record, snapshot, services.knowledge.vocabulary
 
 
@@ -57,23 +69,46 @@ def _print_concept(record: PatientRecord, vocabulary: Vocabulary, id_: str, fact
     newest_first = sorted(facts, key=lambda fact: fact.effective or "", reverse=True)
     width = max(len(value_of(fact)) for fact in facts)
     for fact in newest_first:
-        evidence = fact.evidence
-        version = f"/_history/{evidence.version_id}" if evidence.version_id else ""
         state = fact.state if fact.active else f"{fact.state}, ended"
         head = f"    {fact.effective or 'undated':<25}  "
         value = f"{value_of(fact):<{width}}  " if width else ""
-        _print(Text(f"{head}{value}{state:<14}  "), _link(record, evidence.reference + version))
+        origin = f"{fact.origin}  " if fact.origin else ""
+        _print(Text(f"{head}{value}{state:<14}  {origin}"), _link(record, _version(fact.evidence)))
+        if fact.rule is not None:
+            _print_inputs(record, fact, fact.rule)
+
+
+def _print_inputs(record: PatientRecord, fact: Fact, rule: str) -> None:
+    """By which rule a fact was worked out, and from what: each address can be followed."""
+    dates = sorted(one.date[:10] for one in fact.inputs if one.date)
+    span = f", {dates[0]} to {dates[-1]}" if len(set(dates)) > 1 else ""
+    count = f"{len(fact.inputs)} resource{'s' if len(fact.inputs) > 1 else ''}"
+    _print(Text(f"      calculated by {rule} from {count}{span}", "dim"))
+    for one in fact.inputs[:_SOURCES_SHOWN]:
+        _print(Text("        "), _link(record, _version(one)))
+    if len(fact.inputs) > _SOURCES_SHOWN:
+        _print(Text(f"        and {len(fact.inputs) - _SOURCES_SHOWN} more: --json has all", "dim"))
+
+
+def _version(evidence: Evidence) -> str:
+    version = f"/_history/{evidence.version_id}" if evidence.version_id else ""
+    return evidence.reference + version
 
 
 def value_of(fact: Fact) -> str:
-    """The value with its unit, or an empty text where the fact is no measurement."""
+    """The value with its unit, or the answer; an empty text where the fact has neither."""
     if fact.low is not None and fact.high is not None:
         number = f"{fact.low} to {fact.high}"
     elif fact.value is not None:
         number = f"{fact.comparator or ''}{fact.value}"
     else:
-        return ""
+        return answer_of(fact)
     return f"{number} {fact.unit}" if fact.unit else number
+
+
+def answer_of(fact: Fact) -> str:
+    """The coded answer in words where it has any, else by its code."""
+    return (fact.answer.display or fact.answer.code or "") if fact.answer is not None else ""
 
 
 def _print_issues(record: PatientRecord, issues: Sequence[Issue]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .context import EndpointOption, JsonOption, PatientOption, TodayOption, with_services
+from .context import EndpointOption, JsonOption, PatientOption, SinceOption, TodayOption, with_services
 
 
 def register(app: typer.Typer) -> None:
@@ -35,8 +35,9 @@ def map_(
             metavar="FILE",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --save replace a file that is there.")] = False,
+    since: SinceOption = None,
     *,
+    force: Annotated[bool, typer.Option("--force", help="Let --save replace a file that is there.")] = False,
     json: JsonOption = False,
     _: Annotated[
         bool,
@@ -57,7 +58,7 @@ def map_(
     request = ExchangeRequest(endpoint=endpoint, patient=patient, today=today)
 
     with show.working("Reading the record"):
-        record, snapshot, vocabulary = with_services(lambda services: facts.read(services, request))
+        record, snapshot, vocabulary = with_services(lambda services: facts.read(services, request, since))
     if save is not None:
         private.write(save, steady(snapshot) + b"\n", force=force)
     if json:

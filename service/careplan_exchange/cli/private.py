@@ -7,6 +7,30 @@ from pathlib import Path
 from careplan_exchange.errors import UsageError
 
 
+class ReadingFile:
+    """bootstrap.Reading in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def earlier(self) -> bytes | None:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UsageError(
+                f"{self._path} cannot be read: {error.strerror}.", mend="Check its permissions."
+            ) from None
+
+    def keep(self, data: bytes) -> None:
+        write(self._path, data, force=True)
+
+
+def reading(path: Path | None) -> ReadingFile | None:
+    return None if path is None else ReadingFile(path)
+
+
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raises UsageError where something stands at `path` and may not be replaced."""
     if not force and os.path.lexists(path):

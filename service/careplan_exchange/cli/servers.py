@@ -33,12 +33,19 @@ def sandbox(
             metavar="JWKS_FILE",
         ),
     ] = None,
+    software: Annotated[
+        str | None,
+        typer.Option(
+            help="Its name in the CapabilityStatement; as Epic it demands of searches what Epic does.",
+            metavar="NAME",
+        ),
+    ] = None,
 ) -> None:
     """A small strict FHIR server to try things on. Synthetic data only: it is unguarded, on loopback."""
     from careplan_exchange.sandbox import run
 
     settings()
-    run(port=port, load=load, database=database, release=fhir, control=faults, smart=smart)
+    run(port=port, load=load, database=database, release=fhir, control=faults, smart=smart, software=software)
 
 
 def serve(

@@ -1,4 +1,4 @@
-"""`init`, `doctor` and `knowledge check`: getting to a set-up that works."""
+"""`init`, `doctor` and `knowledge`: getting to a set-up that works, and knowledge that can be looked at."""
 
 import sys
 from pathlib import Path
@@ -16,6 +16,8 @@ def register(app: typer.Typer) -> None:
         help="Mappings, profiles and protocols.", no_args_is_help=True, epilog="Example: careplan knowledge check"
     )
     group.command("check", epilog="Example: careplan knowledge check --json")(check)
+    group.command("export", epilog="Example: careplan knowledge export --to guide")(export)
+    group.command("describe", epilog="Example: careplan knowledge describe")(describe)
     app.add_typer(group, name="knowledge")
 
 
@@ -66,22 +68,60 @@ def doctor(
     sys.exit(worst)
 
 
-def check(json: JsonOption = False) -> None:
-    """Lint mappings, profiles and protocols: file, line, and the mend."""
-    from careplan_exchange.bootstrap import lint_knowledge
+def check(
+    json: JsonOption = False,
+    today: Annotated[
+        str | None,
+        typer.Option(help="Judge dates of review as of this date (YYYY-MM-DD).", metavar="DATE"),
+    ] = None,
+) -> None:
+    """Lint mappings, profiles and protocols: file, line, and the mend. Ends with 2 where there is a finding."""
+    from careplan_exchange.bootstrap import SystemClock, today_or
+    from careplan_exchange.curation import lint_knowledge
     from careplan_exchange.errors import KnowledgeError
 
     from . import show
 
-    try:
-        findings = lint_knowledge(settings())
-    except KnowledgeError as error:
-        findings = error.findings
+    files, findings = lint_knowledge(settings(), today_or(today, SystemClock()))
     if json:
         show.print_json(findings)
     elif findings:
         show.print_findings(findings)
+        wrong = len({finding.file for finding in findings})
+        show.out.print(f"[red]{len(findings)} finding(s) in {wrong} file(s).[/]")
     else:
-        show.out.print("[green]Mappings, profiles and protocols hold together.[/]")
+        show.out.print(f"[green]Mappings, profiles and protocols hold together ({files} files).[/]")
     if findings:
         sys.exit(KnowledgeError.exit_code)
+
+
+def export(
+    to: Annotated[Path, typer.Option("--to", help="A folder that is made, or is empty.", metavar="DIR")],
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something.")] = False,
+) -> None:
+    """Write the concepts as FHIR R4: profiles with differential and snapshot, an example of each, ValueSets,
+    ConceptMaps, and what is asked of a server. load.json in the folder is a transaction that loads them."""
+    from careplan_exchange.curation import describe_knowledge
+    from careplan_exchange.errors import UsageError
+    from careplan_exchange.guide import artefacts
+    from careplan_exchange.model.codec import steady
+
+    from . import show
+
+    if to.exists() and not force and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"{to} is not an empty folder.", mend="Name another with --to, or add --force.")
+    made = artefacts(describe_knowledge(settings()))
+    count = 0
+    for name, resource in made.files():
+        show.make_folder((to / name).parent)
+        show.write_file(to / name, steady(resource) + b"\n")
+        count += 1
+    typer.echo(f"Wrote {count} files to {to}. Next: POST {to / 'load.json'} to the base URL of a FHIR R4 server.")
+
+
+def describe() -> None:
+    """Print the page that describes every concept: what it is, its codes, and who asks for it (Markdown)."""
+    from careplan_exchange.curation import describe_knowledge
+    from careplan_exchange.guide import page
+
+    typer.echo(page(describe_knowledge(settings())), nl=False)

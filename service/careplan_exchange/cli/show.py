@@ -266,6 +266,14 @@ def opened_for_writing(path: Path | None) -> Iterator[BinaryIO]:
         raise _not_written(str(path), error) from None
 
 
+def make_folder(path: Path) -> None:
+    """The folder and those above it. Raises UsageError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(str(path), error) from None
+
+
 def write_file(path: Path, data: bytes) -> None:
     with opened_for_writing(path) as sink:
         sink.write(data)

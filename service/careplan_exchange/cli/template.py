@@ -14,6 +14,7 @@ log_level = "WARNING"            # DEBUG, INFO, WARNING, ERROR; logs never hold 
 [endpoints.hospital]
 url = {json.dumps(endpoint, ensure_ascii=False)}
 # identity = "hospital"          # names this server in identifiers; set it first if the URL may change
+# vendor = "epic"                # whose query plan is used, where the server's software does not tell
 auth = "none"                    # "none", "basic", "bearer" (token_…) or "smart" (client_id …)
 # username = "careplan"
 # password_env = "HOSPITAL_PASSWORD"          # the environment variable that holds the password
@@ -26,6 +27,7 @@ auth = "none"                    # "none", "basic", "bearer" (token_…) or "sma
 # published_key_files = ["/run/secrets/hospital-key-next.json"]   # in our JWKS too, while keys are rotated
 # scopes = "system/*.rs system/CarePlan.cu"   # v1 (system/*.read) or v2
 # token_url = "https://fhir.example.org/token"          # where the server does not say it itself
+# fhir_version = "4.0"           # where the server does not say it, or speaks several: "4.0", "4.3" or "5.0"
 # ca_bundle = "/etc/ssl/hospital-ca.pem"      # a private certificate authority
 # client_certificate = "/run/secrets/client.pem"        # mutual TLS
 # client_key = "/run/secrets/client-key.pem"            # where the key is in another file
@@ -33,7 +35,8 @@ auth = "none"                    # "none", "basic", "bearer" (token_…) or "sma
 # headers = {{ "Epic-Client-ID" = "…" }}        # fixed headers of every FHIR request
 timeout_seconds = 30
 attempts = 4                     # for requests that are safe to repeat
-concurrency = 5                  # requests at once
+concurrency = 5                  # requests at once, over all processes of this host
+patient_deadline_seconds = 300   # reading one patient's record, all retries and waits included
 max_response_mb = 64
 
 [store]

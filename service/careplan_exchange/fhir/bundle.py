@@ -4,20 +4,28 @@
 and the version are looked at.
 """
 
+import codecs
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from careplan_exchange.errors import NotFhirError
+from careplan_exchange.errors import IncompleteRecordError, NotFhirError
 from careplan_exchange.model.record import Resource
+
+from .outcome import as_issues, parse_outcome
 
 T = TypeVar("T")
 
+_TOO_DEEP = "with more levels inside each other than any resource has"
+
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 """A FHIR id (http://hl7.org/fhir/R4/datatypes.html#id)."""
+
+MAX_DEPTH = 100
+"""Objects and arrays inside each other. No resource comes near: what does is not FHIR."""
 
 _NUMBER = re.compile(r"[0-9]{1,64}", re.ASCII)
 
@@ -97,11 +105,25 @@ NOT_FHIR_MEND = (
 
 
 def read_bundle(body: bytes | msgspec.Raw, what: str) -> Bundle:
-    """The Bundle in `body`. `what` names the answer in the NotFhirError that is raised for anything else."""
+    """The Bundle in `body`. `what` names the answer in the NotFhirError that is raised for anything else, and in
+    the IncompleteRecordError for an OperationOutcome: that is a server's way to say that it has no Bundle for us.
+    """
     bundle = _decode(_bundles, body, what)
+    refuse_outcome(bundle.resource_type, body, what)
     if bundle.resource_type != "Bundle":
         raise NotFhirError(f"{what} is not a Bundle.", mend=NOT_FHIR_MEND)
     return bundle
+
+
+def refuse_outcome(resource_type: str, body: bytes | msgspec.Raw, what: str) -> None:
+    """Raises IncompleteRecordError with the issues where an OperationOutcome came instead of what was asked for,
+    also with status 200."""
+    if resource_type == "OperationOutcome":
+        raise IncompleteRecordError(
+            f"{what} is an OperationOutcome instead of what was asked for.",
+            mend="The issues hold the server's codes. Ask those who run it why it gives them as a success.",
+            issues=as_issues(parse_outcome(body)),
+        )
 
 
 def read_header(body: bytes | msgspec.Raw, what: str) -> Header:
@@ -115,10 +137,13 @@ def read_resource(body: bytes | msgspec.Raw, what: str) -> Resource:
 
 
 def identified(header: Header, body: bytes | msgspec.Raw, what: str) -> Resource:
-    """The resource with this header. Raises NotFhirError where it has no valid id."""
+    """The resource with this header. Raises NotFhirError where it has no valid id, or nests too deep."""
     if header.id is None or not ID.fullmatch(header.id):
         raise NotFhirError(f"{what} holds a resource without a valid id.", mend=NOT_FHIR_MEND)
-    return as_resource(header, header.id, body)
+    resource = as_resource(header, header.id, body)
+    if too_deep(resource.content):
+        raise NotFhirError(f"{what} holds a resource {_TOO_DEEP}.", mend=NOT_FHIR_MEND)
+    return resource
 
 
 def as_resource(header: Header, resource_id: str, body: bytes | msgspec.Raw) -> Resource:
@@ -130,6 +155,28 @@ def as_resource(header: Header, resource_id: str, body: bytes | msgspec.Raw) -> 
         last_updated=meta.last_updated,
         content=bytes(body),
     )
+
+
+def too_deep(body: bytes) -> bool:
+    """Whether there are more than MAX_DEPTH objects and arrays inside each other."""
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return False  # as good as always
+    try:
+        level: list[Any] = [msgspec.json.decode(body)]
+    except RecursionError:
+        return True
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False  # whoever reads it says so
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def newest(resources: Iterable[Resource]) -> tuple[Resource, ...]:
@@ -164,12 +211,23 @@ def _moment(instant: str | None) -> datetime | None:
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, what: str) -> T:
     try:
         if not isinstance(body, msgspec.Raw) and not body.isascii():
-            body.decode()  # resources are skipped over, and with them the check of their encoding
+            _check_encoding(body)  # resources are skipped over, and with them the check of their encoding
         return decoder.decode(body)
     except msgspec.ValidationError:
         raise NotFhirError(f"{what} is JSON, but not FHIR.", mend=NOT_FHIR_MEND) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except RecursionError:
+        raise NotFhirError(f"{what} is {_TOO_DEEP}.", mend=NOT_FHIR_MEND) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotFhirError(f"{what} is {_appearance(bytes(body))}.", mend=NOT_FHIR_MEND) from None
+
+
+def _check_encoding(body: bytes) -> None:
+    """Raises UnicodeDecodeError. In pieces: the text of a whole page would take up to four times its bytes."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(body)
+    for start in range(0, len(body), 65536):
+        decoder.decode(view[start : start + 65536])
+    decoder.decode(b"", final=True)
 
 
 def _appearance(body: bytes) -> str:

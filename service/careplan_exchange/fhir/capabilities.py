@@ -5,10 +5,8 @@ import msgspec
 from careplan_exchange.errors import NotFhirError, UnsupportedServerError
 from careplan_exchange.model.record import FhirRelease
 
-from .bundle import NOT_FHIR_MEND
-
-_RELEASES: dict[str, FhirRelease] = {"4.0": "R4", "4.3": "R4", "5.0": "R5"}
-"""R4B (4.3) differs from R4 in nothing that is read or written here."""
+from .bundle import NOT_FHIR_MEND, refuse_outcome
+from .versions import RELEASES, refused_version, short
 
 
 class _Code(msgspec.Struct, frozen=True):
@@ -23,6 +21,7 @@ class _Type(msgspec.Struct, frozen=True, rename="camel"):
     type: str = ""
     interaction: list[_Code] = []
     search_param: list[_Named] = []
+    search_include: list[str] = []
 
 
 class _Rest(msgspec.Struct, frozen=True):
@@ -36,18 +35,21 @@ class _Software(msgspec.Struct, frozen=True):
     version: str | None = None
 
 
-class _Statement(msgspec.Struct, frozen=True, rename="camel"):
+class Statement(msgspec.Struct, frozen=True, rename="camel"):
+    """A CapabilityStatement, as far as it is used."""
+
     resource_type: str
     fhir_version: str = ""
     software: _Software | None = None
     rest: list[_Rest] = []
 
 
-_decoder = msgspec.json.Decoder(_Statement)
+_decoder = msgspec.json.Decoder(Statement)
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What one server says of itself. `interactions` and `parameters` are by resource type.
+    """What one server says of itself. `interactions`, `parameters` and `includes` are by resource type; where
+    `interactions` is empty it says nothing of any type, and everything may be tried.
 
     `batch` is also true where only transaction is listed: it is the same address, and HAPI 8.8 takes batches
     without listing them (measured). A server that does not is found out by its refusal.
@@ -60,6 +62,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     batch: bool
     interactions: dict[str, frozenset[str]]
     parameters: dict[str, frozenset[str]]
+    includes: dict[str, frozenset[str]] = {}
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether no interaction of any type is listed."""
+        return not self.interactions
 
     def supports(self, resource_type: str, interaction: str) -> bool:
         """Whether it lists this interaction (`read`, `search-type`, `create` …) for this type."""
@@ -70,23 +78,32 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         return self.supports(resource_type, "search-type") and parameter in self.parameters[resource_type]
 
 
-def read_capabilities(body: bytes) -> Capabilities:
-    """Raises NotFhirError where it is no CapabilityStatement, UnsupportedServerError where the version is none of
-    ours or it describes no server."""
+def read_statement(body: bytes) -> Statement:
+    """Raises NotFhirError where it is no CapabilityStatement, UnsupportedServerError for that of DSTU2,
+    IncompleteRecordError for an OperationOutcome."""
     try:
         statement = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NotFhirError("The server's /metadata is not a CapabilityStatement.", mend=NOT_FHIR_MEND) from None
+    if statement.resource_type == "Conformance":  # its name until DSTU2
+        raise refused_version(statement.fhir_version or "1.0")
+    refuse_outcome(statement.resource_type, body, "The answer to /metadata")
     if statement.resource_type != "CapabilityStatement":
         raise NotFhirError("The server's /metadata is not a CapabilityStatement.", mend=NOT_FHIR_MEND)
-    release = _RELEASES.get(".".join(statement.fhir_version.split(".")[:2]))
-    if release is None:
-        stated = statement.fhir_version[:20] or "no version"
-        raise UnsupportedServerError(
-            f"The server speaks FHIR {stated}; this product reads 4.0, 4.3 and 5.0.",
-            mend="Give the server's R4, R4B or R5 base URL: many servers have one for each version.",
-        )
-    rest = next((rest for rest in statement.rest if rest.mode == "server"), None)
+    return statement
+
+
+def capabilities_of(statement: Statement, fhir_version: str) -> Capabilities:
+    """What a server that speaks this version says of itself. Raises UnsupportedServerError where the version is
+    none of ours, or where `rest` describes no server.
+
+    A statement without any `rest` says nothing of interactions: they are tried. Only what must not be tried for
+    lack of a word is taken as absent: a transaction by a server that may not be atomic.
+    """
+    version = short(fhir_version)
+    if version is None:
+        raise refused_version(fhir_version)
+    rest = next((rest for rest in statement.rest if rest.mode == "server"), None if statement.rest else _Rest())
     if rest is None:
         raise UnsupportedServerError(
             "The server's CapabilityStatement describes no REST server.",
@@ -94,13 +111,14 @@ def read_capabilities(body: bytes) -> Capabilities:
         )
     whole = {entry.code for entry in rest.interaction}
     return Capabilities(
-        release=release,
-        fhir_version=statement.fhir_version,
+        release=RELEASES[version],
+        fhir_version=fhir_version,
         software=_software(statement.software),
         transaction="transaction" in whole,
-        batch=not whole.isdisjoint({"batch", "transaction"}),
+        batch=not statement.rest or not whole.isdisjoint({"batch", "transaction"}),
         interactions={kind.type: frozenset(entry.code for entry in kind.interaction) for kind in rest.resource},
         parameters={kind.type: frozenset(entry.name for entry in kind.search_param) for kind in rest.resource},
+        includes={kind.type: frozenset(kind.search_include) for kind in rest.resource},
     )
 
 

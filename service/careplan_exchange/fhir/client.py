@@ -2,27 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx
 
-from careplan_exchange import logs
-from careplan_exchange.errors import NotFhirError, UnsupportedServerError
+from careplan_exchange.errors import NotFhirError
 from careplan_exchange.model.changes import Json
 from careplan_exchange.model.record import Resource
 from careplan_exchange.ports import Ids
 
+from . import everything as everythings
 from . import search as searches
 from . import writes
-from .bundle import NOT_FHIR_MEND, read_resource
-from .capabilities import Capabilities, read_capabilities
+from .ask import NO_CACHE, Answer, Ask, require_json
+from .breaker import Note
+from .bundle import NOT_FHIR_MEND, identified, read_header, refuse_outcome
+from .capabilities import Capabilities
+from .circuit import noted
 from .connection import Connection
 from .credentials import Smart
+from .deadline import deadline
 from .failures import refused
+from .metadata import discover
 from .retry import Pacing
-from .search import NO_CACHE, Query
-from .session import Answer, Ask, Session
-from .tokens import Token
+from .search import Found, Query
+from .session import Session
+from .token_endpoint import Token
 from .transport import http_client
 from .writes import Written
 
@@ -31,7 +36,7 @@ class FhirClient:
     """Open one with `connect`. Safe for many tasks at once; `concurrency` of the connection caps their requests.
 
     Every method raises, beside what it says: AuthenticationRefusedError, EndpointUnreachableError,
-    EndpointOverloadedError, NotFhirError, SettingsError (no usable credentials).
+    EndpointOverloadedError, CircuitOpenError, NotFhirError, SettingsError (no usable credentials).
     """
 
     def __init__(self, session: Session) -> None:
@@ -45,8 +50,22 @@ class FhirClient:
         """What the server says of itself, asked once for each client. Raises UnsupportedServerError."""
         async with self._discovering:
             if self._capabilities is None:
-                self._capabilities = await self._discover()
+                self._capabilities = await discover(self._session)
             return self._capabilities
+
+    @property
+    def circuit(self) -> Note:
+        """The state of this client's circuit breaker."""
+        return self._session.circuit.note
+
+    def circuit_elsewhere(self) -> Note | None:
+        """What another process of this host met last, where that was a server that it left alone."""
+        return noted(self._session.host_folder)
+
+    def one_patient(self) -> AbstractAsyncContextManager[None]:
+        """The time for reading one record. Raises EndpointUnreachableError, which names what was under way, where
+        it is over: `patient_deadline_seconds`."""
+        return deadline(self.connection.patient_deadline_seconds)
 
     async def granted(self) -> Token | None:
         """The token that is in use, asked for where there is none yet; None where we ask for none ourselves."""
@@ -88,6 +107,31 @@ class FhirClient:
         batch = (await self.capabilities()).batch
         return await searches.search_many(self._session, queries, batch=batch, no_cache=no_cache)
 
+    @property
+    def refused_batch(self) -> bool:
+        """Whether the server turned a batch of searches away: it is not asked for one again."""
+        return self._session.batch_refused
+
+    async def search_each(
+        self,
+        queries: Sequence[Query],
+        *,
+        batch: bool,
+        may_be_withheld: frozenset[str] = frozenset(),
+        no_cache: bool = False,
+    ) -> tuple[Found, ...]:
+        """What came of each query, in order; one of a type that may be withheld does not end the others."""
+        return await searches.search_each(
+            self._session, queries, batch=batch, may_be_withheld=may_be_withheld, no_cache=no_cache
+        )
+
+    async def everything(
+        self, patient_id: str, *, types: Sequence[str] = (), since: str | None = None, count: int | None = None
+    ) -> tuple[Resource, ...]:
+        """See `everything.everything`: what the server counts as this patient's record, past any cache."""
+        asked = everythings.Everything(patient_id=patient_id, types=tuple(types), since=since, count=count)
+        return await everythings.everything(self._session, asked)
+
     async def transaction(self, bundle: Json, *, request_id: str) -> Json:
         """See `writes.transaction`: all or nothing, sent once. OutcomeUnknownError means: look first."""
         return await writes.transaction(self._session, bundle, request_id=request_id)
@@ -119,26 +163,6 @@ class FhirClient:
             )
         )
 
-    async def _discover(self) -> Capabilities:
-        what = "The CapabilityStatement"
-        ask = Ask(method="GET", url=f"{self.base_url}/metadata", what=what, label="metadata")
-        answer = await self._session.send(ask)
-        if answer.status in {404, 410}:
-            raise UnsupportedServerError(
-                f"There is no CapabilityStatement at {self.base_url}/metadata ({answer.status}).",
-                mend="Check the endpoint's URL: it is the FHIR base URL, often with a path such as /fhir or /r4.",
-            )
-        if not answer.ok:
-            raise refused(answer.status, answer.body, what)
-        capabilities = read_capabilities(answer.body)
-        logs.get_logger().info(
-            logs.FHIR_CAPABILITIES,
-            endpoint=logs.hashed(self.base_url),
-            release=capabilities.release,
-            software=capabilities.software,
-        )
-        return capabilities
-
 
 @asynccontextmanager
 async def connect(
@@ -151,12 +175,20 @@ async def connect(
     """A client that is closed at the end. Nothing is sent yet. `transport` replaces the network, `pacing` time
     and chance. Raises SettingsError where the CA bundle, certificate or proxy cannot be used."""
     async with http_client(connection, transport) as http:
-        yield FhirClient(Session(connection, http, ids, pacing or Pacing()))
+        session = Session(connection, http, ids, pacing or Pacing())
+        try:
+            yield FhirClient(session)
+        finally:
+            session.close()
 
 
 def _one(answer: Answer, resource_type: str, resource_id: str) -> Resource:
     what = f"The read of {resource_type}: the answer"
-    resource = read_resource(answer.body, what)
+    require_json(answer, what)
+    header = read_header(answer.body, what)
+    if resource_type != "OperationOutcome":
+        refuse_outcome(header.resource_type, answer.body, what)
+    resource = identified(header, answer.body, what)
     if (resource.type, resource.id) != (resource_type, resource_id):
         raise NotFhirError(f"{what} is another resource than was asked for.", mend=NOT_FHIR_MEND)
     return resource

@@ -12,6 +12,7 @@ from careplan_exchange.errors import SettingsError
 
 from .discovery import require_trustworthy
 from .keys import Key
+from .versions import FhirVersion
 
 
 class NoAuth(msgspec.Struct, frozen=True):
@@ -68,9 +69,12 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     authorities. `client_certificate` (with `client_key`, where it is in a file of its own) is shown to the server
     (mutual TLS). `proxy` is used instead of what the environment says. `headers` go with every FHIR request.
     `timeout_seconds` bounds the wait for a connection and between two pieces of an answer.
-    `attempts` counts the first request too. `concurrency` caps the requests under way at one time.
-    `max_response_bytes` bounds one answer after decompression. Raises SettingsError for a URL that is no base
-    URL, a header that is not to be fixed, and credentials that would travel in the clear.
+    `attempts` counts the first request too. `concurrency` caps the requests under way at one time: over
+    every process that names the same `host_folder`, else in this one alone. One patient's record takes no longer
+    than `patient_deadline_seconds`.
+    `max_response_bytes` bounds one answer after decompression. `fhir_version` is for a server that does not say
+    it, or that speaks several under one URL. Raises SettingsError for a URL that is no base URL, a header that
+    is not to be fixed, and credentials that would travel in the clear.
     """
 
     base_url: str
@@ -85,6 +89,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 4
     concurrency: int = 5
     max_response_bytes: int = 64 * 1024 * 1024
+    fhir_version: FhirVersion | None = None
+    patient_deadline_seconds: float = 300.0
+    host_folder: Path | None = None
 
     def __post_init__(self) -> None:
         base_url = normalised(self.base_url)

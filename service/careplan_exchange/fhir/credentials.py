@@ -8,7 +8,8 @@ from careplan_exchange.ports import Ids
 
 from .connection import BasicAuth, BearerAuth, Connection, NoAuth, SmartAuth, authorization
 from .retry import Pacing
-from .tokens import Token, TokenSource
+from .token_endpoint import Token
+from .tokens import TokenSource
 
 
 class Credentials(Protocol):

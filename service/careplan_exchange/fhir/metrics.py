@@ -3,7 +3,7 @@
 The endpoint is a hash; `type` is a resource type, `batch`, `transaction` or `metadata`; no label holds an id.
 """
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
     "careplan_fhir_requests",
@@ -12,6 +12,11 @@ REQUESTS = Counter(
 )
 RETRIES = Counter(
     "careplan_fhir_retries", "Requests that were sent again, by the reason why.", ("endpoint", "reason")
+)
+CIRCUIT = Gauge(
+    "careplan_fhir_circuit",
+    "The circuit breaker of a FHIR server: 0 closed, 1 half-open (one request tries it), 2 open (left alone).",
+    ("endpoint",),
 )
 SECONDS = Histogram(
     "careplan_fhir_request_seconds",

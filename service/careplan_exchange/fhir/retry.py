@@ -63,9 +63,10 @@ async def persist(
     kind: Kind,
     attempts: int,
     pacing: Pacing,
-    on_retry: Callable[[str, int, float], None],
+    on_failure: Callable[[str, int, float | None], None],
 ) -> T:
-    """The result of `attempt`, made up to `attempts` times. `on_retry` hears reason, attempt number and wait.
+    """The result of `attempt`, made up to `attempts` times. `on_failure` hears of each that failed: reason,
+    attempt number, and the wait before the next one, None where there is none.
 
     Raises the CareplanError of the last Transient, and whatever else `attempt` raises at once.
     """
@@ -90,7 +91,7 @@ async def persist(
         return seconds_before(state.attempt_number, failures[-1].wait, pacing.chance())
 
     def report(state: RetryCallState) -> None:
-        on_retry(failures[-1].reason, state.attempt_number, state.upcoming_sleep)
+        on_failure(failures[-1].reason, state.attempt_number, state.upcoming_sleep)
 
     retrying = AsyncRetrying(
         sleep=pacing.sleep,
@@ -103,6 +104,7 @@ async def persist(
     try:
         return await retrying(kept)
     except Transient as failure:
+        on_failure(failure.reason, len(failures), None)
         raise failure.error from None
 
 

@@ -1,21 +1,24 @@
 """Searches that are whole, or an error: paging, one batch or side by side, each sign that matches are missing."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from careplan_exchange.errors import IncompleteRecordError, NotFhirError
-from careplan_exchange.model import codec
+from careplan_exchange.errors import CareplanError, IncompleteRecordError, NotFhirError, RefusedError
 from careplan_exchange.model.record import Resource
 
+from .ask import NO_CACHE, Ask, Asked, require_json
+from .batch import first_pages as _batch
 from .bundle import NOT_FHIR_MEND, Bundle, Entry, identified, newest, read_bundle, read_header, read_resource
 from .failures import refused
 from .link import next_page
 from .outcome import as_issues, parse_outcome, says_partial
-from .session import Ask, Session
+from .session import Session
+
+T = TypeVar("T")
 
 RESTARTS = 2
 """A search that moved under our hands (a page expired, the total shrank) is begun again this often."""
@@ -23,14 +26,25 @@ RESTARTS = 2
 MAX_PAGES = 500
 """A server that always has one more page is not followed for ever."""
 
-NO_CACHE = (("Cache-Control", "no-cache"),)
+MAX_RESOURCES = 100_000
+"""No patient's record has so many of one type; it is far more than a page can be made to hold by mistake."""
+
+SMALL_PAGE = 100
+"""A server that refuses a search may refuse only the size of its pages: it is asked once more for pages of this
+size."""
 
 
 class Query(msgspec.Struct, frozen=True):
-    """One search: a resource type and its parameters, unencoded; `literal` escapes special characters."""
+    """One search: a resource type and its parameters, unencoded; `literal` escapes special characters.
+
+    `included` are the types that its `_include` asks for: they come with the matches, resources of other types do
+    not. `estimates_total`: the server's total is exact on the last page only.
+    """
 
     type: str
     params: tuple[tuple[str, str], ...] = ()
+    included: frozenset[str] = frozenset()
+    estimates_total: bool = False
 
     @property
     def url(self) -> str:
@@ -47,6 +61,15 @@ class Query(msgspec.Struct, frozen=True):
     def only_counts(self) -> bool:
         """Whether it asks for the number of matches instead of the matches."""
         return ("_summary", "count") in self.params or ("_count", "0") in self.params
+
+    @property
+    def with_smaller_pages(self) -> "Query | None":
+        """The same search in pages that any server gives; None where they are no larger now."""
+        size = dict(self.params).get("_count", "")
+        if not size.isdecimal() or int(size) <= SMALL_PAGE:
+            return None
+        params = [(name, str(SMALL_PAGE) if name == "_count" else value) for name, value in self.params]
+        return msgspec.structs.replace(self, params=tuple(params))
 
 
 def literal(value: str) -> str:
@@ -65,17 +88,36 @@ async def search(
 ) -> tuple[Resource, ...]:
     """Every match, each once and in its newest version. `first` is the first page where a batch brought it.
 
-    Included resources (`search.mode` include) are no matches and are left out. Raises IncompleteRecordError where
-    anything says that matches are missing, NotFhirError, RefusedError, UnavailableError.
+    Included resources (`search.mode` include) are left out, except those of the types that were asked for. Raises
+    IncompleteRecordError where anything says that matches are missing, NotFhirError, RefusedError,
+    UnavailableError.
     """
+    try:
+        return await whole(session, query, lambda page: _matches(page, query), no_cache=no_cache, first=first)
+    except RefusedError as error:
+        smaller = query.with_smaller_pages
+        if smaller is None or error.status not in {400, 413}:
+            raise
+    return await whole(session, smaller, lambda page: _matches(page, smaller), no_cache=no_cache)
+
+
+async def whole(
+    session: Session,
+    asked: Asked,
+    take: Callable[[Bundle], list[Resource]],
+    *,
+    no_cache: bool,
+    first: Bundle | None = None,
+) -> tuple[Resource, ...]:
+    """What `take` finds on every page, each resource once and in its newest version. Raises as `search` does."""
     reason = ""
     for _ in range(1 + RESTARTS):
         try:
-            return await _pages(session, query, no_cache=no_cache, first=first)
+            return await _pages(session, asked, take, no_cache=no_cache, first=first)
         except _Moved as moved:
             reason, first = str(moved), None
     raise IncompleteRecordError(
-        f"{query.what} was begun {1 + RESTARTS} times and never came to its end: {reason}.",
+        f"{asked.what} was begun {1 + RESTARTS} times and never came to its end: {reason}.",
         mend="Try again when the patient's record is not being changed; a larger page size at the server helps.",
     )
 
@@ -109,9 +151,43 @@ async def search_many(
     )
 
 
-async def _side_by_side(
-    works: Sequence[Coroutine[Any, Any, tuple[Resource, ...]]],
-) -> tuple[tuple[Resource, ...], ...]:
+class Found(msgspec.Struct, frozen=True):
+    """What came of one of several searches: its matches, or the error where the server does not offer it."""
+
+    resources: tuple[Resource, ...] = ()
+    withheld: CareplanError | None = None
+
+
+NOT_OFFERED = frozenset({403, 404, 405, 501})
+"""The server has no such search, or not for these credentials: it says nothing of the record."""
+
+
+async def search_each(
+    session: Session,
+    queries: Sequence[Query],
+    *,
+    batch: bool,
+    may_be_withheld: frozenset[str],
+    no_cache: bool,
+) -> tuple[Found, ...]:
+    """As `search_many`, but a search of a type in `may_be_withheld` that the server does not offer is told of and
+    does not end the others."""
+    firsts: Sequence[Bundle | None] = [None] * len(queries)
+    if batch and len(queries) > 1 and not session.batch_refused:
+        firsts = await _batch(session, queries, no_cache=no_cache)
+
+    async def one(query: Query, first: Bundle | None) -> Found:
+        try:
+            return Found(await search(session, query, no_cache=no_cache, first=first))
+        except CareplanError as error:
+            if query.type in may_be_withheld and error.status in NOT_OFFERED:
+                return Found(withheld=error)
+            raise
+
+    return await _side_by_side([one(query, first) for query, first in zip(queries, firsts, strict=True)])
+
+
+async def _side_by_side(works: Sequence[Coroutine[Any, Any, T]]) -> tuple[T, ...]:
     """All results in order; at the first error the others are given up and that error is raised."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -135,7 +211,14 @@ async def history(session: Session, resource_type: str, resource_id: str) -> tup
     return tuple(read_resource(entry.resource, f"{what}: the answer") for entry in entries if entry.has_resource)
 
 
-async def _pages(session: Session, query: Query, *, no_cache: bool, first: Bundle | None) -> tuple[Resource, ...]:
+async def _pages(
+    session: Session,
+    query: Asked,
+    take: Callable[[Bundle], list[Resource]],
+    *,
+    no_cache: bool,
+    first: Bundle | None,
+) -> tuple[Resource, ...]:
     url = f"{session.base_url}/{query.url}"
     page = first or await _page(session, url, query.what, query.type, no_cache=no_cache)
     matches: list[Resource] = []
@@ -143,19 +226,26 @@ async def _pages(session: Session, query: Query, *, no_cache: bool, first: Bundl
     seen: set[str] = set()
     while True:
         _remember(seen, url, query.what)
-        matches.extend(_matches(page, query))
+        matches.extend(take(page))
+        if len(matches) > MAX_RESOURCES:
+            raise IncompleteRecordError(
+                f"{query.what} has more than {MAX_RESOURCES} resources.",
+                mend="Check what the server counts to one patient; no record is as large as this.",
+            )
         if page.total is not None:
             if total is not None and page.total < total:
                 raise _Moved("the number of matches shrank while they were read")
-            total = page.total
+            total = None if _is_estimate(query, page) else page.total
         if page.next is None:
             break
         url = next_page(session.base_url, url, page.next)
+        del page  # with its bytes, before those of the next one come
         page = await _page(session, url, query.what, query.type, no_cache=no_cache, is_first=False)
     found = newest(matches)
-    if total is not None and len(found) < total and not query.only_counts:
+    matched = len(found) - _came_along(found, query)
+    if total is not None and matched < total and not query.only_counts:
         raise IncompleteRecordError(
-            f"{query.what} has {total} matches by the server's own count, but {len(found)} came.",
+            f"{query.what} has {total} matches by the server's own count, but {matched} came.",
             mend="Check the credentials' scopes and the server's paging; a part of a record is never used.",
         )
     return found
@@ -169,8 +259,21 @@ async def _page(
     if not is_first and answer.status in {404, 410}:
         raise _Moved("a page had expired")
     if not answer.ok:
-        raise refused(answer.status, answer.body, what)
+        error = refused(answer.status, answer.body, what)
+        error.status = answer.status
+        raise error
+    require_json(answer, f"{what}: the answer")
     return read_bundle(answer.body, f"{what}: the answer")
+
+
+def _came_along(found: Sequence[Resource], query: Asked) -> int:
+    """How many were included: the server's total does not count them."""
+    included = query.included - {query.type} if isinstance(query, Query) else frozenset()
+    return sum(resource.type in included for resource in found)
+
+
+def _is_estimate(query: Asked, page: Bundle) -> bool:
+    return isinstance(query, Query) and query.estimates_total and page.next is not None
 
 
 def _matches(page: Bundle, query: Query) -> list[Resource]:
@@ -183,10 +286,12 @@ def _matches(page: Bundle, query: Query) -> list[Resource]:
                 mend="Report it to those who run the server: a searchset entry must hold a resource.",
             )
         mode = entry.search.mode if entry.search is not None else None
-        if mode == "include":
-            continue
         header = read_header(entry.resource, what)
-        if mode == "outcome" or header.resource_type == "OperationOutcome":
+        if header.resource_type in query.included and mode in {"include", None}:
+            matches.append(identified(header, entry.resource, what))
+        elif mode == "include":
+            continue
+        elif mode == "outcome" or header.resource_type == "OperationOutcome":
             refuse_partial(entry.resource, query.what)
         elif header.resource_type != query.type:
             raise NotFhirError(f"{query.what} returned a resource of another type.", mend=NOT_FHIR_MEND)
@@ -204,48 +309,6 @@ def refuse_partial(outcome: msgspec.Raw, what: str) -> None:
             mend="The issues hold its codes; often the credentials may not read everything of this type.",
             issues=as_issues(said),
         )
-
-
-async def _batch(session: Session, queries: Sequence[Query], *, no_cache: bool) -> list[Bundle | None]:
-    """The first page of each query where the batch brought it. A server that claims batch and answers 4xx, or not
-    with one entry a query, is not asked for one again."""
-    entries = [{"request": {"method": "GET", "url": query.url}} for query in queries]
-    body = codec.encode({"resourceType": "Bundle", "type": "batch", "entry": entries})
-    what = "The batch of searches"
-    answer = await session.send(
-        Ask(
-            method="POST",
-            url=session.base_url,
-            what=what,
-            label="batch",
-            body=body,
-            headers=NO_CACHE if no_cache else (),
-        )
-    )
-    if answer.status == 401:
-        raise refused(answer.status, answer.body, what)
-    entry_by_query = _entries(answer.body, len(queries)) if answer.ok else None
-    if entry_by_query is None:
-        session.batch_refused = True
-        return [None] * len(queries)
-    return [_first_page(entry, query) for entry, query in zip(entry_by_query, queries, strict=True)]
-
-
-def _entries(body: bytes, expected: int) -> list[Entry] | None:
-    try:
-        bundle = read_bundle(body, "The batch of searches: the answer")
-    except NotFhirError:
-        return None
-    return bundle.entry if bundle.type == "batch-response" and len(bundle.entry) == expected else None
-
-
-def _first_page(entry: Entry, query: Query) -> Bundle | None:
-    if entry.response is None or entry.response.code != 200 or not entry.has_resource:
-        return None
-    try:
-        return read_bundle(entry.resource, query.what)
-    except NotFhirError:
-        return None
 
 
 def _remember(seen: set[str], url: str, what: str) -> None:

@@ -5,55 +5,28 @@ Everything that the client says to a server goes through `Session.send`.
 
 import asyncio
 import time
-from typing import NamedTuple
 
 import httpx
-import msgspec
 
 from careplan_exchange import logs
-from careplan_exchange.errors import NotFhirError
 from careplan_exchange.ports import Ids
 
 from . import metrics
+from .ask import Answer, Ask, answer_to
+from .circuit import watched
 from .connection import Connection
 from .credentials import credentials_for
+from .deadline import under_way
 from .failures import busy, nothing_was_sent, outcome_unknown, unreachable
 from .link import origin_of
-from .retry import RETRIED_STATUSES, Kind, Pacing, Transient, parse_retry_after, persist
+from .retry import RETRIED_STATUSES, Pacing, Transient, parse_retry_after, persist
+from .slots import folder_of, open_slots
+from .versions import FhirVersion
 
 FHIR_JSON = "application/fhir+json"
 
 WHOLE_ANSWER = 10
 """An answer may take this many times `timeout_seconds` in all; a server that drips bytes is not waited for."""
-
-_ERROR_BYTES = 1024 * 1024
-"""As much of the body of a failure is read; it is only asked for its OperationOutcome."""
-
-
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """A request. `what` names it without values, `label` is its type in metrics. `request_id` is made where it
-    is not given. `kind` decides about retries: a batch of searches is a read."""
-
-    method: str
-    url: str
-    what: str
-    label: str
-    kind: Kind = "read"
-    body: bytes | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    request_id: str | None = None
-
-
-class Answer(NamedTuple):
-    """Any answer but those that a retry is made of; also a refusal."""
-
-    status: int
-    headers: httpx.Headers
-    body: bytes
-
-    @property
-    def ok(self) -> bool:
-        return 200 <= self.status < 300
 
 
 class Session:
@@ -67,17 +40,28 @@ class Session:
         self._http = http
         self._ids = ids
         self._pacing = pacing
-        self._slots = asyncio.Semaphore(connection.concurrency)
+        self._format = FHIR_JSON
         self._where = origin_of(connection.base_url)
         self._endpoint = logs.hashed(connection.base_url)
+        self.host_folder = folder_of(connection.host_folder, self._where)
+        self.circuit = watched(self._where, self._endpoint, self.host_folder, pacing.now)
+        self._slots = open_slots(self.host_folder, connection.concurrency, pacing)
         self._log = logs.get_logger()
+
+    def close(self) -> None:
+        """What is shared with other processes is let go."""
+        self._slots.close()
+
+    def speak(self, fhir_version: FhirVersion | None) -> None:
+        """Name the FHIR version in every request from now on, or in none."""
+        self._format = f"{FHIR_JSON}; fhirVersion={fhir_version}" if fhir_version else FHIR_JSON
 
     async def send(self, ask: Ask) -> Answer:
         """The server's answer, whatever its status, after retries by kind of request.
 
-        Raises EndpointUnreachableError, EndpointOverloadedError, NotFhirError (larger than an answer may be) and,
-        for a write only, OutcomeUnknownError. After a 401 it signs in once more, where
-        that can give another token.
+        Raises EndpointUnreachableError, EndpointOverloadedError, CircuitOpenError, UnavailableError (other
+        processes hold every slot), NotFhirError (larger than an answer may be) and, for a write only,
+        OutcomeUnknownError. After a 401 it signs in once more, where that can give another token.
         """
         request_id = ask.request_id or self._ids.new()
 
@@ -91,27 +75,29 @@ class Session:
             self._raise_where_another_may_do_better(ask, answer)
             return answer
 
-        def on_retry(reason: str, number: int, wait: float) -> None:
-            metrics.RETRIES.labels(self._endpoint, reason).inc()
+        def on_failure(reason: str, number: int, wait: float | None) -> None:
+            if wait is not None:
+                metrics.RETRIES.labels(self._endpoint, reason).inc()
             self._log.warning(
-                logs.FHIR_RETRY,
+                logs.FHIR_GIVEN_UP if wait is None else logs.FHIR_RETRY,
                 endpoint=self._endpoint,
                 method=ask.method,
                 type=ask.label,
                 reason=reason,
                 attempt=number,
                 attempts=self.connection.attempts,
-                wait=round(wait, 3),
+                wait=None if wait is None else round(wait, 3),
                 request_id=request_id,
             )
 
-        return await persist(
-            attempt,
-            kind=ask.kind,
-            attempts=self.connection.attempts,
-            pacing=self._pacing,
-            on_retry=on_retry,
-        )
+        with under_way(ask.what), self.circuit.request() as decides:
+            return await persist(
+                attempt,
+                kind=ask.kind,
+                attempts=1 if decides else self.connection.attempts,
+                pacing=self._pacing,
+                on_failure=on_failure,
+            )
 
     def _raise_where_another_may_do_better(self, ask: Ask, answer: Answer) -> None:
         if answer.status not in RETRIED_STATUSES:
@@ -126,60 +112,32 @@ class Session:
     async def _once(self, ask: Ask, request_id: str, token: str | None) -> Answer:
         headers = {
             **dict(self.connection.headers),
-            "Accept": FHIR_JSON,
+            "Accept": self._format,
+            "Accept-Encoding": "gzip",
             "X-Request-Id": request_id,
             **dict(ask.headers),
         }
         if token is not None:
             headers["Authorization"] = token
         if ask.body is not None:
-            headers["Content-Type"] = FHIR_JSON
-        async with self._slots:
-            started = time.perf_counter()
-            outcome, size = "error", 0
-            try:
-                async with asyncio.timeout(self.connection.timeout_seconds * WHOLE_ANSWER):
-                    answer = await self._exchange(ask, headers)
-                outcome, size = str(answer.status), len(answer.body)
-            except (httpx.TransportError, TimeoutError) as error:
-                raise self._transport_failure(ask, error) from error
-            else:
-                return answer
-            finally:
-                self._measure(ask, request_id, outcome, time.perf_counter() - started, size)
-
-    async def _exchange(self, ask: Ask, headers: dict[str, str]) -> Answer:
-        async with self._http.stream(ask.method, ask.url, content=ask.body, headers=headers) as response:
-            if response.status_code >= 400:
-                return Answer(response.status_code, response.headers, await _what_can_be_read(response))
-            limit = self.connection.max_response_bytes
-            stated = response.headers.get("content-length", "")
-            if stated.isascii() and stated.isdigit() and int(stated[:18]) > limit:
-                raise self._too_large(ask)
-            pieces, size = [], 0
-            try:
-                async for piece in response.aiter_bytes():
-                    size += len(piece)
-                    if size > limit:
-                        raise self._too_large(ask)
-                    pieces.append(piece)
-            except httpx.DecodingError:
-                if ask.kind == "write":
-                    raise outcome_unknown("its answer is damaged") from None
-                raise NotFhirError(
-                    f"{ask.what}: the answer's compression is damaged.",
-                    mend="Look for a proxy that rewrites answers.",
-                ) from None
-            return Answer(response.status_code, response.headers, b"".join(pieces))
-
-    def _too_large(self, ask: Ask) -> Exception:
-        megabytes = self.connection.max_response_bytes / (1024 * 1024)
-        if ask.kind == "write":
-            return outcome_unknown(f"its answer is larger than {megabytes:g} MB")
-        return NotFhirError(
-            f"{ask.what}: the answer is larger than {megabytes:g} MB and was not read to its end.",
-            mend="Check that the URL is a FHIR base URL; if it is, raise max_response_mb of the endpoint.",
-        )
+            headers["Content-Type"] = self._format
+        slot = await self._slots.take()
+        started = time.perf_counter()
+        outcome, size = "error", 0
+        try:
+            async with (
+                asyncio.timeout(self.connection.timeout_seconds * WHOLE_ANSWER),
+                self._http.stream(ask.method, ask.url, content=ask.body, headers=headers) as response,
+            ):
+                answer = await answer_to(ask, response, self.connection.max_response_bytes)
+            outcome, size = str(answer.status), len(answer.body)
+        except (httpx.TransportError, TimeoutError) as error:
+            raise self._transport_failure(ask, error) from error
+        else:
+            return answer
+        finally:
+            self._slots.give(slot)
+            self._measure(ask, request_id, outcome, time.perf_counter() - started, size)
 
     def _transport_failure(self, ask: Ask, error: Exception) -> Exception:
         reason, failure = unreachable(error, self._where)
@@ -202,17 +160,3 @@ class Session:
             bytes=size,
             request_id=request_id,
         )
-
-
-async def _what_can_be_read(response: httpx.Response) -> bytes:
-    """The beginning of a failure's body. The status decides; the body only explains, so it may break off."""
-    pieces, size = [], 0
-    try:
-        async for piece in response.aiter_bytes():
-            pieces.append(piece)
-            size += len(piece)
-            if size > _ERROR_BYTES:
-                break
-    except (httpx.TransportError, httpx.DecodingError):
-        pass
-    return b"".join(pieces)

@@ -12,9 +12,10 @@ from careplan_exchange.errors import NotFhirError
 from careplan_exchange.model import codec
 from careplan_exchange.model.changes import Json
 
+from .ask import Answer, Ask
 from .bundle import ID, read_resource
 from .failures import outcome_unknown, refused
-from .session import Answer, Ask, Session
+from .session import Session
 
 _WHOLE_ANSWER = ("Prefer", "return=representation")
 _LOCATION = re.compile(

@@ -9,7 +9,7 @@ Read `record.py` first, then `observations.py`; `profiles.py` and `loading.py` r
 
 from .coverage import Survey, nothing, report, survey
 from .loading import lint, load_mappings
-from .profiles import load_vocabulary
+from .profiles import load_vocabulary, read_profiles
 from .record import map_record
 from .skeleton import skeleton
 from .tables import Mappings
@@ -22,6 +22,7 @@ __all__ = [
     "load_vocabulary",
     "map_record",
     "nothing",
+    "read_profiles",
     "report",
     "skeleton",
     "survey",

@@ -7,7 +7,7 @@ import msgspec
 from careplan_exchange.model.record import Resource
 from careplan_exchange.model.snapshot import Coding, Fact
 
-from .coding import note_no_concept, note_text_used, read_concept, texts_of
+from .coding import meanings, note_conflict, note_no_concept, note_text_used, read_concept, texts_of
 from .conditions import note_entered_in_error, status_code
 from .context import Context
 from .medications import read_product
@@ -56,7 +56,15 @@ class Allergies:
         since, _ = context.dated(resource, "onset", allergy.onset_date_time, allergy.recorded_date)
         if allergy.code is not None:
             denial = self._denial(resource, allergy.code)
-            if denial is not None:
+            if denial is not None and self._names_allergen(allergy.code):
+                note_conflict(
+                    context,
+                    resource,
+                    allergy.code,
+                    "AllergyIntolerance.code",
+                    until_then="the allergy that it names counts, and that none is known does not",
+                )
+            elif denial is not None:
                 if active:
                     self._denials.append((resource, *denial, since))
                 else:
@@ -98,6 +106,13 @@ class Allergies:
                 note_text_used(self._context, resource, plain(text), by_display)
                 return denial, by_display
         return None
+
+    def _names_allergen(self, code: CodeableConcept) -> bool:
+        context = self._context
+        return any(
+            context.key(coding) in context.mappings.products or meanings(context, "allergy", coding)
+            for coding in code.coding
+        )
 
     def _present(
         self, resource: Resource, allergy: AllergyIntolerance, since: str | None, *, active: bool

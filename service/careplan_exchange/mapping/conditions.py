@@ -7,14 +7,15 @@ import msgspec
 from careplan_exchange.model.record import Resource
 from careplan_exchange.model.snapshot import Fact, FactKind, FactState
 
-from .coding import Reading, read_concept
+from .coding import read_concept
 from .context import Context
 from .dates import latest
 from .notes import a, shown_code
+from .readings import Reading
 from .wire import CodeableConcept, Condition
 
 _DECODER = msgspec.json.Decoder(Condition)
-_KINDS: tuple[FactKind, ...] = ("condition", "status", "family-history")
+_KINDS: tuple[FactKind, ...] = ("condition", "status", "family-history", "circumstance", "device")
 
 _ACTIVE = {"active", "recurrence", "relapse"}
 _ENDED = {"inactive", "remission", "resolved"}
@@ -22,8 +23,8 @@ _UNCERTAIN = {"unconfirmed", "provisional", "differential"}
 
 
 def read_condition(context: Context, resource: Resource) -> Iterator[Fact]:
-    """The facts of one Condition: present, absent where it is refuted, unknown where it is not sure or its codes
-    leave it open. `active` is false once it ended."""
+    """The facts of one Condition: present, absent where it is refuted or told as absent, unknown where it is not
+    sure or its codes leave it open. `active` is false once it ended, or where it is told as history."""
     condition = context.decode(resource, _DECODER)
     if condition is None or not context.is_about_patient(resource, condition.subject):
         return
@@ -55,20 +56,28 @@ def read_condition(context: Context, resource: Resource) -> Iterator[Fact]:
         condition.recorded_date,
     )
     for reading in readings:
-        if verification == "refuted":
-            if not _refutes(context, resource, reading):
+        if verification == "refuted" or reading.situation == "absent":
+            if not _refutes(context, resource, reading, is_refuted=verification == "refuted"):
                 continue
-            yield context.fact(resource, context.concepts[reading.concept], reading.coding, onset, state="absent")
+            yield context.fact(
+                resource,
+                context.concepts[reading.concept],
+                reading.coding,
+                onset,
+                state="absent" if state == "present" else state,
+            )
             continue
         if not reading.certain:
             note_narrower(context, resource, reading)
+        if reading.situation == "suspected":
+            _note_suspected(context, resource, reading)
         yield context.fact(
             resource,
             context.concepts[reading.concept],
             reading.coding,
             onset,
-            state=state if reading.certain else "unknown",
-            active=active,
+            state=state if reading.certain and reading.situation in ("present", "ended") else "unknown",
+            active=active and reading.situation != "ended",
         )
 
 
@@ -94,7 +103,7 @@ def note_entered_in_error(context: Context, resource: Resource) -> None:
 
 
 def note_narrower(context: Context, resource: Resource, reading: Reading) -> None:
-    shown = shown_code(*context.key(reading.coding))
+    shown = f"'{reading.text}'" if reading.text is not None else shown_code(*context.key(reading.coding))
     context.note(
         resource,
         "code.wider",
@@ -149,14 +158,33 @@ def _has_abated(context: Context, resource: Resource, condition: Condition) -> b
     return abatement is not None
 
 
-def _refutes(context: Context, resource: Resource, reading: Reading) -> bool:
+def _note_suspected(context: Context, resource: Resource, reading: Reading) -> None:
+    context.note(
+        resource,
+        "status.uncertain",
+        f"A Condition is told as suspected: '{reading.concept}' counts as unknown.",
+        code="incomplete",
+        expression="Condition.code",
+        mend="Confirm or refute it in the record.",
+    )
+
+
+def _refutes(context: Context, resource: Resource, reading: Reading, *, is_refuted: bool) -> bool:
+    """Whether the concept as a whole is denied: by verification status, or in the words of the text. Only one of
+    the two denies; what refutes an absence, a past or a suspicion says nothing of today."""
+    mappings = context.mappings
     key = context.key(reading.coding)
-    if reading.concept in context.mappings.refutations.get(key, ()):
+    whole = mappings.refutations.get(key, frozenset()) | mappings.refuted_texts.get(
+        reading.text or "", frozenset()
+    )
+    if reading.concept in whole and is_refuted == (reading.situation == "present"):
         return True
+    shown = f"'{reading.text}'" if reading.text is not None else shown_code(*key)
     context.note(
         resource,
         "status.refuted",
-        f"A refuted {shown_code(*key)} does not rule out '{reading.concept}' as a whole, so it says nothing.",
+        f"{'A refuted' if is_refuted else 'That there is no'} {shown} does not rule out '{reading.concept}' as a "
+        "whole, so it says nothing.",
         severity="information",
         code="informational",
         expression="Condition.verificationStatus",

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from careplan_exchange.errors import WrongPatientError
+from careplan_exchange.model.codec import is_unicode
 from careplan_exchange.model.record import PatientRecord, Resource
-from careplan_exchange.model.snapshot import Coding, Evidence, Fact, FactState
+from careplan_exchange.model.snapshot import Coding, Evidence, Fact, FactState, Origin
 from careplan_exchange.model.vocabulary import Concept, Vocabulary
 
 from .dates import fault
@@ -15,21 +16,32 @@ from .notes import Notes, a
 from .tables import Key, Mappings
 from .wire import DomainResource, Reference
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not of the shape, or are nested deeper than anything is."""
+
+_REMEMBERED = 100_000
+"""More codes and units than a hospital has: whoever sends as many makes them up."""
+
 Read = TypeVar("Read", bound=DomainResource)
 
 
 class Context:
-    """One run over one record. Nothing in it changes but `notes` and what has been looked up before."""
+    """One run over one record. Nothing in it changes but `notes`, what has been looked up before, and `born`,
+    which is known once the Patient was read."""
 
     def __init__(self, record: PatientRecord, mappings: Mappings, vocabulary: Vocabulary, today: date) -> None:
         self.mappings = mappings
         self.concepts = vocabulary.concepts
         self.today = today
+        self.born: str | None = None
         self.notes = Notes()
         self.note = self.notes.note
         self._patient = record.patient
         self._subjects: dict[str | None, bool] = {None: False}
         self.looked_up: dict[Any, Any] = {}
+        self.known = mappings.memo
+        if len(self.known) > _REMEMBERED:
+            self.known.clear()
 
     def key(self, coding: Coding) -> Key:
         """The coding with its code system under the canonical name."""
@@ -40,17 +52,12 @@ class Context:
         """The part of the resource that is read, or None with an issue where it must not or cannot be read."""
         try:
             read = decoder.decode(resource.content)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             _, named, where = str(error).rpartition(" - at `$")
-            self.note(
-                resource,
-                "resource.unreadable",
-                f"{a(resource.type)} does not have the shape that FHIR gives it, so nothing of it was used.",
-                severity="error",
-                code="structure",
-                expression=resource.type + (where.rstrip("`") if named else ""),
-                mend="Correct the resource on the server, or report the server.",
-            )
+            self._note_unreadable(resource, where.rstrip("`") if named else "")
+            return None
+        if not is_unicode(resource.content):
+            self._note_unreadable(resource, "")
             return None
         if read.modifier_extension or read.implicit_rules is not None:
             self.note(
@@ -63,6 +70,17 @@ class Context:
             )
             return None
         return read
+
+    def _note_unreadable(self, resource: Resource, where: str) -> None:
+        self.note(
+            resource,
+            "resource.unreadable",
+            f"{a(resource.type)} does not have the shape that FHIR gives it, so nothing of it was used.",
+            severity="error",
+            code="structure",
+            expression=resource.type + where,
+            mend="Correct the resource on the server, or report the server.",
+        )
 
     def is_about_patient(self, resource: Resource, subject: Reference | None) -> bool:
         """Whether the resource is about the record's patient. Raises WrongPatientError where it is about another;
@@ -106,6 +124,8 @@ class Context:
         *,
         state: FactState = "present",
         active: bool = True,
+        answer: Coding | None = None,
+        origin: Origin | None = None,
     ) -> Fact:
         return Fact(
             concept=concept.id,
@@ -115,6 +135,8 @@ class Context:
             coding=coding,
             effective=effective,
             active=active,
+            answer=answer,
+            origin=origin,
         )
 
     def dated(self, resource: Resource, expression: str, *candidates: str | None) -> tuple[str | None, bool]:

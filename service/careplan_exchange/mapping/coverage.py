@@ -50,6 +50,26 @@ _NOT_NEEDED = {
     "mapping.family.nothing",
     "mapping.family.relative",
     "mapping.family.late",
+    "mapping.status.idea",
+    "mapping.status.not-used",
+    "mapping.order.no-diet",
+    "mapping.device.unassigned",
+    "mapping.consent.scope",
+    "mapping.report.results",
+    "mapping.report.text-only",
+    "mapping.report.empty",
+    "mapping.questionnaire.item",
+    "mapping.questionnaire.not-read",
+    "mapping.gene.uncertain",
+    "mapping.gene.benign",
+    "mapping.gene.somatic",
+    "mapping.gene.not-found",
+    "mapping.gene.unclassified",
+    "mapping.gene.unknown",
+    "mapping.gene.implication",
+    "mapping.gene.not-used",
+    "mapping.gene.overall",
+    "mapping.situation.family",
 }
 
 # Remarks on a resource that say nothing on whether it was understood.
@@ -57,7 +77,11 @@ _REMARKS = {
     "mapping.component.not-read",
     "mapping.date.missing",
     "mapping.date.unreadable",
+    "mapping.medication.conflict",
     "mapping.medication.uncertain",
+    "mapping.order.uncertain",
+    "mapping.preference.text",
+    "mapping.report.conclusion",
     "mapping.status.conflict",
     "mapping.status.missing",
     "mapping.text.used",
@@ -215,7 +239,7 @@ def _count_codes(found: Survey, context: Context, resource: Resource) -> bool:
     known = True
     for met in codes_met(context, resource):
         if not met.concept.coding and met.concept.text:
-            found.texts[met.path, met.by_text] += 1
+            found.texts[met.path, met.by_text or met.judged_by_text] += 1
         for coding, state in met.states():
             system, value = context.key(coding)
             shown = safe_code(value)

@@ -28,11 +28,15 @@ def fault(text: str, today: date) -> Literal["unreadable", "future"] | None:
             moment = datetime.fromisoformat(text)
         except ValueError:  # an offset that no clock has
             return "unreadable"
-        if moment.tzinfo is not None and moment.astimezone(UTC).date() <= today:
-            return None
+        try:
+            if moment.tzinfo is not None and moment.astimezone(UTC).date() <= today:
+                return None
+        except OverflowError:  # the last day that there is, later still in UTC
+            return "future"
     return "future"
 
 
+@lru_cache(maxsize=4096)
 def span_of(text: str) -> tuple[date, date] | None:
     """The first and last day that a date of any precision allows; None where it is no date."""
     match = _DATE.fullmatch(text)
@@ -47,6 +51,32 @@ def span_of(text: str) -> tuple[date, date] | None:
             return date(year, int(month), 1), _last_day(year, int(month))
         return date(year, 1, 1), date(year, 12, 31)
     except ValueError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def is_before(text: str, other: str) -> bool:
+    """Whether every day that the one date allows is before every day that the other does."""
+    one, two = span_of(text), span_of(other)
+    return one is not None and two is not None and one[1] < two[0]
+
+
+@lru_cache(maxsize=4096)
+def instant_of(text: str) -> datetime | None:
+    """The earliest moment that a date of any precision allows. A date without a time, and a time without an
+    offset, count in UTC. None where it is no date."""
+    span = span_of(text)
+    if span is None:
+        return None
+    if "T" not in text:
+        return datetime(span[0].year, span[0].month, span[0].day, tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:  # an offset that no clock has, or a leap second
+        return None
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    except OverflowError:  # the first or the last day that there is
         return None
 
 

@@ -9,11 +9,11 @@ import msgspec
 from careplan_exchange.model.record import Resource
 from careplan_exchange.model.snapshot import Coding, Fact, FactState
 
-from .coding import note_no_concept, note_text_used, texts_of
+from .coding import note_conflict, note_no_concept, note_text_used, overlap, texts_of
 from .conditions import note_entered_in_error
 from .context import Context
-from .rows import FamilyHistory
-from .tables import plain, undotted
+from .rows import Degree, FamilyHistory
+from .tables import FamilyCodes, Key, plain, undotted
 from .wire import CodeableConcept, FamilyCondition, FamilyMemberHistory, Quantity
 
 _DECODER = msgspec.json.Decoder(FamilyMemberHistory)
@@ -22,8 +22,12 @@ Sex = Literal["male", "female"]
 
 
 class _Relative(NamedTuple):
-    counts: bool
+    """`role` is the coding that names the relationship, None where it is none that counts; `died` an age."""
+
+    role: Coding | None
+    degree: Degree
     sex: Sex | None
+    died: Decimal | None
 
 
 def read_family_history(context: Context, resource: Resource) -> Iterator[Fact]:
@@ -58,29 +62,68 @@ def read_family_history(context: Context, resource: Resource) -> Iterator[Fact]:
             else:
                 _note(context, resource, "code.missing", "A condition of a relative has no code.")
             continue
-        if not relative.counts:
+        counting = [
+            (rule, coding)
+            for rule, coding in rules
+            if relative.role is not None and relative.degree in rule.degrees
+        ]
+        if not counting:
             _note(
                 context,
                 resource,
                 "family.relative",
                 "The relative is not one of mappings/family-history.yaml, so the condition does not count.",
             )
-            continue
-        for rule, coding in rules:
-            state = _state(context, resource, rule, condition, relative.sex)
+        agree = len(counting) < 2 or _agree(context, resource, counting, code)
+        for rule, coding in counting:
+            state = _state(context, resource, rule, condition, relative)
             if state is not None:
-                yield context.fact(resource, context.concepts[rule.concept], coding, told, state=state)
+                state = state if agree else "unknown"
+                fact = context.fact(resource, context.concepts[rule.concept], coding, told, state=state)
+                onset = _age(context, condition.onset_age)
+                yield msgspec.structs.replace(
+                    fact, answer=relative.role, value=onset, unit=None if onset is None else "a"
+                )
 
 
 def _relative(context: Context, history: FamilyMemberHistory) -> _Relative:
     relatives = context.mappings.relatives
-    codes = [coding.code or "" for coding in (history.relationship or CodeableConcept()).coding]
-    known = [code for code in codes if code in relatives]
-    sex = relatives[known[0]] if known else None
+    codings = (history.relationship or CodeableConcept()).coding
+    role = next((coding for coding in codings if (coding.code or "") in relatives), None)
+    known = relatives[role.code or ""] if role is not None else None
+    sex = known.sex if known is not None else None
     if sex is None:
         recorded = {coding.code for coding in (history.sex or CodeableConcept()).coding}
         sex = "male" if "male" in recorded else "female" if "female" in recorded else None
-    return _Relative(bool(known), sex)  # type: ignore[arg-type]  # the table holds "male", "female" or None
+    died = _age(context, history.deceased_age)
+    return _Relative(role, known.degree if known is not None else "first", sex, died)
+
+
+def _agree(
+    context: Context, resource: Resource, rules: list[tuple[FamilyHistory, Coding | None]], code: CodeableConcept
+) -> bool:
+    """Whether no two codings of the condition name different diseases; notes an issue where they do."""
+    if len(rules) < 2:
+        return True
+    named = [
+        {
+            rule.concept
+            for rule, _ in rules
+            if names(context.mappings.family_codes[rule.concept], context.key(one))
+        }
+        for one in code.coding
+    ]
+    agree = overlap([concepts for concepts in named if concepts])
+    if not agree:
+        note_conflict(context, resource, code, "FamilyMemberHistory.condition")
+    return agree
+
+
+def names(told: FamilyCodes, key: Key) -> bool:
+    """Whether the code is one of these."""
+    return key in told.codes or any(
+        key[0] == system and undotted(key[1]).startswith(prefix) for system, prefix in told.prefixes
+    )
 
 
 def _matches(
@@ -89,11 +132,7 @@ def _matches(
     """The coding by which the rule speaks of this condition, if it does."""
     told = context.mappings.family_codes[rule.concept]
     for coding in code.coding:
-        system, value = context.key(coding)
-        if (system, value) in told.codes or any(
-            system == prefix_system and undotted(value).startswith(prefix)
-            for prefix_system, prefix in told.prefixes
-        ):
+        if names(told, context.key(coding)):
             yield coding
             return
     for text, by_display in texts_of(code):
@@ -104,15 +143,17 @@ def _matches(
 
 
 def _state(
-    context: Context, resource: Resource, rule: FamilyHistory, condition: FamilyCondition, sex: Sex | None
+    context: Context, resource: Resource, rule: FamilyHistory, condition: FamilyCondition, relative: _Relative
 ) -> FactState | None:
-    """Present, unknown where the age is not told, or None where the relative was too old for it to count."""
+    """Present, unknown where the age is not told, or None where the relative was too old for it to count. Who
+    died younger than the limit had it younger than the limit."""
+    sex = relative.sex
     if rule.onset_below is None:
         return "present"
     limits = (rule.onset_below.male, rule.onset_below.female)
     limit = min(limits) if sex is None else limits[sex == "female"]
     oldest = _onset(context, condition)
-    if oldest is not None and oldest < limit:
+    if any(age is not None and age < limit for age in (oldest, relative.died)):
         return "present"
     if oldest is None or (sex is None and oldest < max(limits)):
         _note(
@@ -136,6 +177,11 @@ def _onset(context: Context, condition: FamilyCondition) -> Decimal | None:
     quantity: Quantity | None = condition.onset_age
     if quantity is None and condition.onset_range is not None:
         quantity = condition.onset_range.high
+    return _age(context, quantity)
+
+
+def _age(context: Context, quantity: Quantity | None) -> Decimal | None:
+    """The age in years, or the highest that it allows; None where it has no upper end or no unit of time."""
     if quantity is None or quantity.value is None or not quantity.value.is_finite():
         return None
     if quantity.comparator not in (None, "<", "<="):

@@ -1,35 +1,49 @@
 """What can be wrong with a mapping, beyond its shape. Each finding says what to do about it."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from careplan_exchange.knowledge import Document
 from careplan_exchange.model.issue import Finding
 from careplan_exchange.model.snapshot import FactKind
 from careplan_exchange.model.vocabulary import Vocabulary
+from careplan_exchange.spelling import did_you_mean, nearest
 
 from . import rows
-from .systems import RXNORM
+from .systems import RXNORM, misspelt
 from .tables import CONCEPT_SYSTEM, plain
-from .valuesets import Path, code_findings
+from .valuesets import Path, code_findings, system_findings
 
 _KIND_OF_RESOURCE: dict[str, set[FactKind]] = {
-    "Condition": {"condition", "status", "family-history"},
+    "Condition": {"condition", "status", "family-history", "circumstance", "device"},
+    "Immunization": {"immunization"},
+    "Device": {"device"},
     "Procedure": {"procedure"},
     "MedicationRequest": {"medication"},
     "AllergyIntolerance": {"allergy"},
 }
 
 
+_MISSPELT = 0.8
+"""How alike the ids of two concepts are where one is probably the other misspelt."""
+
+Places = Mapping[str, tuple[Document, Path]]
+"""Where each concept stands, by its id."""
+
+
 class Linter:
     """Collects `findings` over all mapping files; `check` is called once."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, concepts: Places) -> None:
         self._vocabulary = vocabulary
+        self._places = concepts
         self.findings: list[Finding] = []
+        self._units_of: dict[str, set[str]] = defaultdict(set)
 
-    def check(self, found: dict[str, list[tuple[Document, Path, Any]]]) -> None:
+    def check(self, found: dict[str, list[tuple[Document, Path, Any]]], unread: Collection[str]) -> None:
+        for _, _, row in found["units"]:
+            self._units_of[row.concept] |= {unit for conversion in row.conversions for unit in conversion.from_}
         for key, check in (
             ("ConceptMap", self._concept_map),
             ("panels", self._panel),
@@ -40,15 +54,11 @@ class Linter:
             ("refutations", self._refutation),
             ("demographics", self._demographic),
             ("familyHistory", self._family),
+            ("measurementSettings", self._setting),
         ):
             for document, path, row in found[key]:
                 check(document, path, row)
-        self._no_two(found["units"], _spellings, "unit")
-        self._no_two(found["notRead"], lambda row: [row.type], "type")
-        self._no_two(found["systems"], lambda row: row.aliases, "alias")
-        self._no_two(found["answers"], lambda row: [row.question.code], "question")
-        self._no_two(found["relatives"], lambda row: [row.code], "relative")
-        self._every_measurement_has_units(found["units"])
+        self._every_measurement_has_units(unread)
 
     def _add(self, document: Document, message: str, mend: str, *path: str | int) -> None:
         self.findings.append(document.finding(message, mend, *path))
@@ -56,7 +66,10 @@ class Linter:
     def _concept(self, document: Document, concept: str, kinds: set[FactKind] | None, *path: str | int) -> None:
         known = self._vocabulary.concepts.get(concept)
         if known is None:
-            self._add(document, f"'{concept}' is no concept.", "Use an id of profiles/concepts.", *path)
+            suggested = did_you_mean(concept, self._vocabulary.concepts)
+            self._add(
+                document, f"'{concept}' is no concept.", f"Use an id of profiles/concepts.{suggested}", *path
+            )
         elif kinds is not None and known.kind not in kinds:
             self._add(
                 document,
@@ -66,11 +79,20 @@ class Linter:
             )
 
     def _code(self, document: Document, system: str, code: str, *path: str | int) -> None:
-        self.findings.extend(code_findings(document, path, system, code, dict(self._vocabulary.value_sets)))
+        self.findings.extend(system_findings(document, path, system))
+        self.findings.extend(code_findings(document, path, system, code, self._vocabulary.value_sets))
 
     def _concept_map(self, document: Document, _: Path, row: rows.ConceptMap) -> None:
         for number, group in enumerate(row.group):
             at: Path = ("group", number)
+            if (meant := misspelt(group.source)) is not None:
+                self._add(
+                    document,
+                    f"'{group.source}' is no code system that is known.",
+                    f"Did you mean '{meant}'?",
+                    *at,
+                    "source",
+                )
             if group.target not in (CONCEPT_SYSTEM, RXNORM):
                 self._add(
                     document,
@@ -84,7 +106,11 @@ class Linter:
                 place = (*at, "element", index)
                 if counted[element.code] > 1:
                     self._add(document, f"'{element.code}' stands twice.", "Put its targets together.", *place)
-                self._code(document, group.source, element.code, *place, "code")
+                self.findings.extend(
+                    code_findings(
+                        document, (*place, "code"), group.source, element.code, self._vocabulary.value_sets
+                    )
+                )
                 for position, target in enumerate(element.target):
                     self._target(document, group, target, *place, "target", position)
 
@@ -119,7 +145,11 @@ class Linter:
     def _units(self, document: Document, path: Path, row: rows.UnitsOf) -> None:
         self._concept(document, row.concept, {"measurement"}, *path, "concept")
         concept = self._vocabulary.concepts.get(row.concept)
-        if concept is not None and concept.unit is not None and concept.unit != row.to:
+        if (
+            concept is not None
+            and concept.unit not in (None, row.to)
+            and concept.unit in self._units_of[concept.id]
+        ):
             self._add(
                 document,
                 f"'{row.concept}' is kept in {concept.unit}, and this converts to {row.to}.",
@@ -127,11 +157,11 @@ class Linter:
                 *path,
                 "to",
             )
-        spelt = Counter(spelling for conversion in row.conversions for spelling in conversion.from_)
-        for spelling in sorted(spelling for spelling, count in spelt.items() if count > 1):
-            self._add(document, f"The unit '{spelling}' stands twice.", "Remove one.", *path, "conversions")
         for index, conversion in enumerate(row.conversions):
             place = (*path, "conversions", index)
+            for spelling, count in sorted(Counter(conversion.from_).items()):
+                if count > 1:
+                    self._add(document, f"The unit '{spelling}' stands twice.", "Remove one.", *place, "from")
             if conversion.factor <= 0 or conversion.divisor <= 0:
                 self._add(document, "A factor or divisor is not above zero.", "Write a positive number.", *place)
             identity = conversion.factor == conversion.divisor and conversion.offset == 0
@@ -142,23 +172,28 @@ class Linter:
             for position, code in enumerate(conversion.except_codes):
                 self._code(document, code.system, code.code, *place, "exceptCodes", position)
 
-    def _every_measurement_has_units(self, found: list[tuple[Document, Path, Any]]) -> None:
-        if not found:
-            return
-        document = found[0][0]
-        spellings = {(row.concept, unit) for _, _, row in found for c in row.conversions for unit in c.from_}
+    def _every_measurement_has_units(self, unread: Collection[str]) -> None:
+        """`unread` are the concepts of conversions that could not be read: those have their finding already."""
+        doubtful = {*unread, *(id_ for id_ in self._units_of if id_ not in self._vocabulary.concepts)}
         for concept in self._vocabulary.concepts.values():
-            if concept.unit is not None and (concept.id, concept.unit) not in spellings:
+            place = self._places.get(concept.id)
+            if place is None or concept.unit is None or not concept.value_set:
+                continue
+            if nearest(concept.id, doubtful, likeness=_MISSPELT):
+                continue
+            if concept.unit not in self._units_of[concept.id]:
+                document, path = place
                 self._add(
                     document,
                     f"No conversion takes '{concept.id}' in its own unit {concept.unit}.",
-                    "Add a conversion whose 'from' holds it.",
-                    "units",
+                    "Mend the unit, or add it to 'from' of a conversion in mappings/units.yaml.",
+                    *path,
+                    "unit",
                 )
 
     def _answers(self, document: Document, path: Path, row: rows.Answers) -> None:
         self._code(document, row.question.system, row.question.code, *path, "question")
-        self._concept(document, row.concept, {"status"}, *path, "concept")
+        self._concept(document, row.concept, {"status", "circumstance"}, *path, "concept")
         for index, option in enumerate(row.options):
             place = (*path, "options", index)
             if (option.system is None) != (option.code is None) or (option.code is None) == (option.text is None):
@@ -183,7 +218,7 @@ class Linter:
             self._code(document, code.system, code.code, *path, "codes", index)
 
     def _refutation(self, document: Document, path: Path, row: rows.Refutation) -> None:
-        self._concept(document, row.concept, {"condition", "status"}, *path, "concept")
+        self._concept(document, row.concept, {"condition", "status", "family-history"}, *path, "concept")
         for index, code in enumerate(row.codes):
             self._code(document, code.system, code.code, *path, "codes", index)
 
@@ -199,20 +234,18 @@ class Linter:
         self._concept(document, row.concept, {"family-history"}, *path, "concept")
         if row.conditions not in self._vocabulary.value_sets:
             self._add(
-                document, f"There is no ValueSet {row.conditions}.", "Mend the canonical.", *path, "conditions"
+                document,
+                f"There is no ValueSet {row.conditions}.",
+                f"Mend the canonical.{did_you_mean(row.conditions, self._vocabulary.value_sets)}",
+                *path,
+                "conditions",
             )
 
-    def _no_two(
-        self, found: list[tuple[Document, Path, Any]], names: Callable[[Any], Iterable[str]], what: str
-    ) -> None:
-        seen: set[str] = set()
-        for document, path, row in found:
-            for name in names(row):
-                if name in seen:
-                    self._add(document, f"The {what} '{name}' stands twice.", "Remove one.", *path)
-                seen.add(name)
-
-
-def _spellings(row: rows.UnitsOf) -> set[str]:
-    """A concept may have units in several files; each spelling has one conversion."""
-    return {f"{unit} of {row.concept}" for conversion in row.conversions for unit in conversion.from_}
+    def _setting(self, document: Document, path: Path, row: rows.SettingRow) -> None:
+        if not row.codes and not row.texts:
+            self._add(document, "Neither a code nor a text says this setting.", "Give one.", *path)
+        for index, code in enumerate(row.codes):
+            self._code(document, code.system, code.code, *path, "codes", index)
+        for index, text in enumerate(row.texts):
+            if text != plain(text):
+                self._add(document, f"'{text}' never matches.", "Write it in lower case.", *path, "texts", index)

@@ -12,19 +12,26 @@ from careplan_exchange.model.coverage import CodeState, UnitState
 from careplan_exchange.model.record import Resource
 from careplan_exchange.model.snapshot import Coding, FactKind
 
-from . import wire
-from .coding import meanings, texts_of
+from . import wire, wire_care
+from .coding import judged_text, judgement, meanings, texts_of
 from .context import Context
+from .family import names
+from .genomics import is_genomic
 from .notes import safe_unit
 from .quantities import choose
-from .tables import Question, plain, undotted
+from .readings import knows_text
+from .tables import Key, Mappings, Question, plain
+from .taking import MEDICATION_TYPES
 
 _OBSERVATION = msgspec.json.Decoder(wire.Observation)
 _CONDITION = msgspec.json.Decoder(wire.Condition)
 _PROCEDURE = msgspec.json.Decoder(wire.Procedure)
 _ALLERGY = msgspec.json.Decoder(wire.AllergyIntolerance)
 _FAMILY = msgspec.json.Decoder(wire.FamilyMemberHistory)
-_REQUEST = msgspec.json.Decoder(wire.MedicationRequest)
+_MEDICATED = msgspec.json.Decoder(wire.Medicated)
+_VACCINE = msgspec.json.Decoder(wire_care.Immunization)
+_SERVICE = msgspec.json.Decoder(wire_care.ServiceRequest)
+_ENCOUNTER = msgspec.json.Decoder(wire_care.Encounter)
 _MEDICATION = msgspec.json.Decoder(wire.Medication)
 
 Judge = Callable[[Coding], CodeState]
@@ -38,12 +45,15 @@ class Met(NamedTuple):
     judge: Judge
     knows_text: Callable[[str], bool]
     quantities: tuple[wire.Quantity, ...] = ()
+    judged_by_text: bool = False
 
     def states(self) -> list[tuple[Coding, CodeState]]:
         """Each coding with its state; one that is unknown beside something known is `beside`."""
         told = [(coding, self.judge(coding)) for coding in self.concept.coding]
         if self.by_text or any(state != "unmapped" for _, state in told):
             return [(coding, "beside" if state == "unmapped" else state) for coding, state in told]
+        if self.judged_by_text:
+            return [(coding, "judged-by-text") for coding, _ in told]
         return told
 
     @property
@@ -83,20 +93,20 @@ def unit_of(quantity: wire.Quantity) -> str | None:
     return safe_unit((quantity.code or "").strip() or (quantity.unit or "").strip())
 
 
-def _of_kinds(context: Context, kinds: Iterable[FactKind]) -> Judge:
+def _of_kinds(context: Context, resource_type: str, kinds: Iterable[FactKind]) -> Judge:
     def judge(coding: Coding) -> CodeState:
         if any(meanings(context, kind, coding) for kind in kinds):
             return "mapped"
-        return _judged(context, coding)
+        return _judged(context, resource_type, coding)
 
     return judge
 
 
-def _judged(context: Context, coding: Coding) -> CodeState:
-    return "judged" if context.key(coding) in context.mappings.judged else "unmapped"
+def _judged(context: Context, resource_type: str, coding: Coding) -> CodeState:
+    return "judged" if judgement(context, resource_type, coding) is not None else "unmapped"
 
 
-def _product(context: Context, kind: FactKind) -> Judge:
+def _product(context: Context, resource_type: str, kind: FactKind) -> Judge:
     def judge(coding: Coding) -> CodeState:
         key = context.key(coding)
         ingredients = context.mappings.products.get(key)
@@ -105,13 +115,13 @@ def _product(context: Context, kind: FactKind) -> Judge:
             return "mapped"
         if kind == "allergy" and key in context.mappings.denials:
             return "mapped"
-        return "judged" if ingredients is not None else _judged(context, coding)
+        return "judged" if ingredients is not None else _judged(context, resource_type, coding)
 
     return judge
 
 
-def _texts(context: Context, *resource_types: str) -> Callable[[str], bool]:
-    return lambda text: any(text in context.mappings.texts.get(one, ()) for one in resource_types)
+def _texts(context: Context, resource_type: str) -> Callable[[str], bool]:
+    return lambda text: knows_text(context, resource_type, text)
 
 
 def _no_text(_: str) -> bool:
@@ -122,12 +132,13 @@ def _observation(context: Context, resource: Resource) -> Iterator[Met]:
     read = context.decode(resource, _OBSERVATION)
     if read is None or read.code is None:
         return
-    measured = _of_kinds(context, ("measurement",))
+    measured = _of_kinds(context, "Observation", ("measurement",))
     mappings = context.mappings
 
     def judge(coding: Coding) -> CodeState:
         key = context.key(coding)
-        return "mapped" if key in mappings.panels or key in mappings.questions else measured(coding)
+        known = key in mappings.panels or key in mappings.questions or _is_told(mappings, key)
+        return "mapped" if known or is_genomic(context, coding) else measured(coding)
 
     found = Met("Observation.code", read.code, judge, _no_text, _quantities(read))
     yield found
@@ -141,6 +152,10 @@ def _observation(context: Context, resource: Resource) -> Iterator[Met]:
     for component in read.component:
         if component.code is not None:
             yield Met("Observation.component.code", component.code, measured, _no_text, _quantities(component))
+
+
+def _is_told(mappings: Mappings, key: Key) -> bool:
+    return key in mappings.care.told or key in mappings.care.items
 
 
 def _quantities(valued: wire.Valued) -> tuple[wire.Quantity, ...]:
@@ -158,14 +173,24 @@ def _answer(context: Context, question: Question, value: wire.CodeableConcept) -
 def _condition(context: Context, resource: Resource) -> Iterator[Met]:
     read = context.decode(resource, _CONDITION)
     if read is not None and read.code is not None:
-        judge = _of_kinds(context, ("condition", "status", "family-history"))
-        yield Met("Condition.code", read.code, judge, _texts(context, "Condition"))
+        kinds: tuple[FactKind, ...] = ("condition", "status", "family-history", "circumstance", "device")
+        yield _met(context, "Condition", read.code, kinds)
 
 
 def _procedure(context: Context, resource: Resource) -> Iterator[Met]:
     read = context.decode(resource, _PROCEDURE)
     if read is not None and read.code is not None:
-        yield Met("Procedure.code", read.code, _of_kinds(context, ("procedure",)), _texts(context, "Procedure"))
+        yield _met(context, "Procedure", read.code, ("procedure",))
+
+
+def _met(context: Context, resource_type: str, code: wire.CodeableConcept, kinds: Iterable[FactKind]) -> Met:
+    return Met(
+        f"{resource_type}.code",
+        code,
+        _of_kinds(context, resource_type, kinds),
+        _texts(context, resource_type),
+        judged_by_text=judged_text(context, resource_type, code) is not None,
+    )
 
 
 def _allergy(context: Context, resource: Resource) -> Iterator[Met]:
@@ -176,8 +201,9 @@ def _allergy(context: Context, resource: Resource) -> Iterator[Met]:
         yield Met(
             "AllergyIntolerance.code",
             read.code,
-            _product(context, "allergy"),
+            _product(context, "AllergyIntolerance", "allergy"),
             lambda text: known(text) or text in denials,
+            judged_by_text=judged_text(context, "AllergyIntolerance", read.code) is not None,
         )
 
 
@@ -186,13 +212,9 @@ def _family(context: Context, resource: Resource) -> Iterator[Met]:
     diseases = context.mappings.family_codes.values()
 
     def judge(coding: Coding) -> CodeState:
-        key = context.key(coding)
-        for disease in diseases:
-            if key in disease.codes or any(
-                key[0] == system and undotted(key[1]).startswith(prefix) for system, prefix in disease.prefixes
-            ):
-                return "mapped"
-        return _judged(context, coding)
+        if any(names(disease, context.key(coding)) for disease in diseases):
+            return "mapped"
+        return _judged(context, "FamilyMemberHistory", coding)
 
     for condition in read.condition if read is not None else ():
         if condition.code is not None:
@@ -205,17 +227,17 @@ def _family(context: Context, resource: Resource) -> Iterator[Met]:
 
 
 def _request(context: Context, resource: Resource) -> Iterator[Met]:
-    read = context.decode(resource, _REQUEST)
+    read = context.decode(resource, _MEDICATED)
     if read is None:
         return
     concepts = [read.medication_codeable_concept, read.medication.concept if read.medication else None]
     for concept in concepts:
         if concept is not None:
-            yield _medicine(context, "MedicationRequest.medication", concept)
+            yield _medicine(context, f"{resource.type}.medication", concept)
     for raw in read.contained:
         try:
             inner = _MEDICATION.decode(raw)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             continue
         if inner.resource_type == "Medication" and inner.code is not None:
             yield _medicine(context, "Medication.code", inner.code)
@@ -228,7 +250,27 @@ def _medication(context: Context, resource: Resource) -> Iterator[Met]:
 
 
 def _medicine(context: Context, path: str, concept: wire.CodeableConcept) -> Met:
-    return Met(path, concept, _product(context, "medication"), _texts(context, "MedicationRequest"))
+    judge = _product(context, "MedicationRequest", "medication")
+    return Met(path, concept, judge, _texts(context, "MedicationRequest"))
+
+
+def _vaccine(context: Context, resource: Resource) -> Iterator[Met]:
+    read = context.decode(resource, _VACCINE)
+    if read is not None and read.vaccine_code is not None:
+        judge = _of_kinds(context, "Immunization", ("immunization",))
+        yield Met("Immunization.vaccineCode", read.vaccine_code, judge, _texts(context, "Immunization"))
+
+
+def _service(context: Context, resource: Resource) -> Iterator[Met]:
+    read = context.decode(resource, _SERVICE)
+    for concept in wire_care.concepts_in(read.code if read is not None else None):
+        yield Met("ServiceRequest.code", concept, _of_kinds(context, "ServiceRequest", ("order",)), _no_text)
+
+
+def _encounter(context: Context, resource: Resource) -> Iterator[Met]:
+    read = context.decode(resource, _ENCOUNTER)
+    for concept in wire_care.concepts_in(read.class_ if read is not None else None):
+        yield Met("Encounter.class", concept, _of_kinds(context, "Encounter", ("visit",)), _no_text)
 
 
 _READERS: dict[str, Callable[[Context, Resource], Iterator[Met]]] = {
@@ -237,6 +279,9 @@ _READERS: dict[str, Callable[[Context, Resource], Iterator[Met]]] = {
     "Procedure": _procedure,
     "AllergyIntolerance": _allergy,
     "FamilyMemberHistory": _family,
-    "MedicationRequest": _request,
+    **dict.fromkeys(MEDICATION_TYPES, _request),
+    "Immunization": _vaccine,
+    "ServiceRequest": _service,
+    "Encounter": _encounter,
     "Medication": _medication,
 }

@@ -1,29 +1,42 @@
 """Observation to measurements, and to states that are told by a coded answer."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from careplan_exchange.model.record import Resource
 from careplan_exchange.model.snapshot import Coding, Evidence, Fact
 
+from .choices import has_several_values
 from .coding import meanings, note_no_concept, note_text_used, texts_of
 from .context import Context
-from .dates import fault, latest, span_of
+from .dates import fault, is_before, latest, span_of
+from .interpretations import judged
 from .notes import shown_code
-from .tables import Answer, Question, plain
-from .values import note_no_value, read_value
+from .origins import AWAY, origin_of
+from .tables import Answer, Key, Question, plain
+from .values import VALUES, note_no_value, read_value
 from .wire import CodeableConcept, Observation, Timing, Valued
 
-_DECODER = msgspec.json.Decoder(Observation)
+OBSERVATION = msgspec.json.Decoder(Observation)
 
 _FINAL = {"final", "amended", "corrected"}
 
 
-def read_observation(context: Context, resource: Resource) -> Iterator[Fact]:
+class _Coded(NamedTuple):
+    """What is known of a list of codings. `concepts` are the measurements that they name, each with the first of
+    the codings that names it, by its place."""
+
+    keys: tuple[Key, ...]
+    is_panel: bool
+    question: Question | None
+    concepts: tuple[tuple[str, int], ...]
+
+
+def read_observation(context: Context, resource: Resource, observation: Observation) -> Iterator[Fact]:
     """The facts of one Observation. Only a final, amended or corrected one about the patient yields any."""
-    observation = context.decode(resource, _DECODER)
-    if observation is None or not context.is_about_patient(resource, observation.subject):
+    if not context.is_about_patient(resource, observation.subject):
         return
     if observation.status not in _FINAL:
         _note_status(context, resource, observation.status)
@@ -42,25 +55,45 @@ def read_observation(context: Context, resource: Resource) -> Iterator[Fact]:
     if code is None or not code.coding:
         _note_no_code(context, resource, code)
         return
-    keys = tuple(context.key(coding) for coding in code.coding)
-    if not context.mappings.panels.isdisjoint(keys):
+    coded = _coded(context, code)
+    if coded.is_panel:
         yield from _components(context, resource, observation)
         return
     if observation.component:
         context.note(
             resource,
             "component.not-read",
-            f"The components of {shown_code(*keys[0])} were not read: it is not a panel of mappings/panels.yaml.",
+            f"The components of {shown_code(*coded.keys[0])} were not read: "
+            "it is not a panel of mappings/panels.yaml.",
             severity="information",
             code="informational",
             expression="Observation.component",
         )
-    for key in keys:
-        question = context.mappings.questions.get(key)
-        if question is not None:
-            yield from _answer(context, resource, observation, question)
-            return
-    yield from _measured(context, resource, observation, observation, code=code, expression="Observation")
+    if has_several_values(context, resource, observation, "Observation"):
+        return
+    if coded.question is not None:
+        yield from _answer(context, resource, observation, coded.question)
+    else:
+        yield from _measured(context, resource, observation, observation, code=code, expression="Observation")
+
+
+def _coded(context: Context, code: CodeableConcept) -> _Coded:
+    memo = ("coded", *((coding.system, coding.code) for coding in code.coding))
+    known: _Coded | None = context.known.get(memo)
+    if known is None:
+        keys = tuple(context.key(coding) for coding in code.coding)
+        questions = context.mappings.questions
+        said: dict[str, int] = {}
+        for place, coding in enumerate(code.coding):
+            for meaning in meanings(context, "measurement", coding):
+                said.setdefault(meaning.concept, place)
+        known = context.known[memo] = _Coded(
+            keys=keys,
+            is_panel=not context.mappings.panels.isdisjoint(keys),
+            question=next((questions[key] for key in keys if key in questions), None),
+            concepts=tuple(said.items()),
+        )
+    return known
 
 
 def _note_no_code(context: Context, resource: Resource, code: CodeableConcept | None) -> None:
@@ -98,12 +131,33 @@ def _note_status(context: Context, resource: Resource, status: str | None) -> No
 
 def _components(context: Context, resource: Resource, observation: Observation) -> Iterator[Fact]:
     """The measurements of a panel. One that yields none and says why is told as an issue of the panel."""
+    if observation.component and any(getattr(observation, name) is not None for name in VALUES):
+        context.note(
+            resource,
+            "value.of-panel",
+            "A panel has a value of its own. Its components were read, the value was not.",
+            code="value",
+            expression="Observation.value",
+            mend="Enter the value under the code of what was measured.",
+        )
+    if not observation.component and observation.has_member:
+        context.note(
+            resource,
+            "panel.members",
+            "A panel has members instead of components: each member is read as an Observation of its own.",
+            severity="information",
+            code="informational",
+            expression="Observation.hasMember",
+        )
+        return
     if not observation.component:
         note_no_value(context, resource, observation, what="the panel", expression="Observation")
         return
     for component in observation.component:
         if component.modifier_extension or component.code is None or not component.code.coding:
             _note_no_code(context, resource, component.code)
+            continue
+        if has_several_values(context, resource, component, "Observation.component"):
             continue
         yield from _measured(
             context,
@@ -124,44 +178,47 @@ def _measured(
     code: CodeableConcept,
     expression: str,
 ) -> Iterator[Fact]:
-    said: dict[str, Coding] = {}
-    for coding in code.coding:
-        for meaning in meanings(context, "measurement", coding):
-            said.setdefault(meaning.concept, coding)
-    if not said:
+    coded = _coded(context, code)
+    if not coded.concepts:
         note_no_concept(context, resource, code)
         return
-    if len(said) > 1:
+    if len(coded.concepts) > 1:
+        named = ", ".join(sorted(id_ for id_, _ in coded.concepts))
         context.note(
             resource,
             "code.conflict",
-            f"The codes of an Observation name different measurements: {', '.join(sorted(said))}.",
+            f"The codes of an Observation name different measurements: {named}.",
             severity="error",
             code="conflict",
             expression=f"{expression}.code",
             mend="Correct the codes in the record. Until then the value is not used.",
         )
         return
-    ((id_, coding),) = said.items()
+    ((id_, place),) = coded.concepts
     concept = context.concepts[id_]
-    keys = tuple(context.key(one) for one in code.coding)
-    value = read_value(context, resource, concept, valued, codes=keys, expression=expression)
+    value = read_value(context, resource, concept, valued, codes=coded.keys, expression=expression)
+    if value is not None and valued.interpretation:
+        value = judged(context, resource, concept, valued, value, expression=expression)
     if value is None:
         return
     effective, future = _effective(context, resource, observation)
     if future:
         return
+    origin = origin_of(context, observation)
+    if origin in AWAY and concept.at_home is not None:
+        concept = context.concepts[concept.at_home]
     yield Fact(
-        concept=id_,
+        concept=concept.id,
         kind="measurement",
         evidence=Evidence(reference=resource.reference, version_id=resource.version_id, date=effective),
-        coding=coding,
+        coding=code.coding[place],
         value=value.value,
         low=value.low,
         high=value.high,
         unit=concept.unit,
         comparator=value.comparator,
         effective=effective,
+        origin=origin,
     )
 
 
@@ -189,7 +246,8 @@ def _answer(context: Context, resource: Resource, observation: Observation, ques
             mend="Ask again.",
         )
         return
-    yield context.fact(resource, concept, coding, effective, state=answer.means)
+    origin = origin_of(context, observation)
+    yield context.fact(resource, concept, coding, effective, state=answer.means, origin=origin)
 
 
 def _said(
@@ -230,6 +288,10 @@ def _said(
     return None
 
 
+def _is_before_birth(context: Context, at: str) -> bool:
+    return context.born is not None and is_before(at, context.born)
+
+
 def _within(context: Context, effective: str | None, days: int) -> bool:
     span = span_of(effective[:10]) if effective is not None else None
     return span is not None and (context.today - span[0]).days <= days
@@ -239,16 +301,28 @@ def _effective(context: Context, resource: Resource, observation: Observation) -
     """When it was measured, and whether that lies in the future. Without a date the value stands undated, and an
     issue says so: `issued` is when it was told, which is another time."""
     at = observation.effective_date_time
-    if at is not None and fault(at, context.today) is None:
+    if at is not None and fault(at, context.today) is None and not _is_before_birth(context, at):
         return at, False
+    timing = observation.effective_timing or Timing()
     effective, future = context.dated(
         resource,
         "effective",
         at,
         observation.effective_instant,
         *latest(observation.effective_period),
-        *sorted((observation.effective_timing or Timing()).event, reverse=True),
+        *sorted(timing.event, reverse=True),
+        *(latest(timing.repeat.bounds_period) if timing.repeat is not None else ()),
     )
+    if effective is not None and _is_before_birth(context, effective):
+        context.note(
+            resource,
+            "date.before-birth",
+            "An Observation is dated before the patient's birth, so it cannot count as current.",
+            code="value",
+            expression="Observation.effective",
+            mend="Correct the date in the record, or the date of birth.",
+        )
+        return None, False
     if effective is None and not future:
         context.note(
             resource,

@@ -8,6 +8,7 @@ from careplan_exchange.errors import NotFhirError, PatientMergedError, PatientNo
 from careplan_exchange.model.record import Resource
 from careplan_exchange.model.snapshot import Evidence, Fact, PatientProfile
 
+from .circumstances import interpreter
 from .context import Context
 from .dates import ages, fault, span_of
 from .rows import Demographic
@@ -40,9 +41,10 @@ def read_patient(context: Context, resource: Resource, *, anyone: bool = False) 
             )
     if not anyone:
         _refuse_ineligible(resource, patient)
+    context.born = _birth_date(context, resource, patient)
     return PatientProfile(
         evidence=Evidence(reference=resource.reference, version_id=resource.version_id),
-        birth_date=_birth_date(context, resource, patient),
+        birth_date=context.born,
         gender=_gender(context, resource, patient),
         language=_language(patient),
     )
@@ -59,6 +61,11 @@ def _refuse_ineligible(resource: Resource, patient: Patient) -> None:
             f"{resource.reference} is recorded as inactive.",
             mend="If the record is in use, make it active; otherwise ask for the one that is.",
         )
+
+
+def read_needs(context: Context, resource: Resource) -> list[Fact]:
+    """What the Patient says of the person's needs: an interpreter."""
+    return list(interpreter(context, resource, _DECODER.decode(resource.content)))
 
 
 def excluded_by_demographics(

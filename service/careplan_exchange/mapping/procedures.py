@@ -8,7 +8,7 @@ from careplan_exchange.model.record import Resource
 from careplan_exchange.model.snapshot import Fact
 
 from .coding import read_concept
-from .conditions import note_entered_in_error
+from .conditions import note_entered_in_error, note_narrower
 from .context import Context
 from .dates import latest
 from .wire import Procedure
@@ -18,7 +18,8 @@ _OPEN = {"preparation", "in-progress", "on-hold", "stopped", "not-done", "unknow
 
 
 def read_procedure(context: Context, resource: Resource) -> Iterator[Fact]:
-    """The facts of one Procedure: only a completed one, dated by its end."""
+    """The facts of one Procedure: only a completed one, dated by its end. Where its codes disagree or leave it
+    open, what was done is unknown: to take it for done would leave out what is still to do."""
     procedure = context.decode(resource, _DECODER)
     if procedure is None or not context.is_about_patient(resource, procedure.subject):
         return
@@ -36,7 +37,7 @@ def read_procedure(context: Context, resource: Resource) -> Iterator[Fact]:
             expression="Procedure.status",
         )
         return
-    readings, _ = read_concept(context, resource, procedure.code, ("procedure",))
+    readings, agree = read_concept(context, resource, procedure.code, ("procedure",))
     if not readings:
         return
     done, future = context.dated(
@@ -59,4 +60,12 @@ def read_procedure(context: Context, resource: Resource) -> Iterator[Fact]:
             mend="Enter the date in the record.",
         )
     for reading in readings:
-        yield context.fact(resource, context.concepts[reading.concept], reading.coding, done)
+        if not reading.certain:
+            note_narrower(context, resource, reading)
+        yield context.fact(
+            resource,
+            context.concepts[reading.concept],
+            reading.coding,
+            done,
+            state="present" if agree and reading.certain else "unknown",
+        )

@@ -1,7 +1,7 @@
 """`profiles/` to a Vocabulary: the concepts that mapping fills and protocols speak of."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from itertools import combinations
 from typing import Literal
@@ -13,8 +13,10 @@ from careplan_exchange.knowledge import Document
 from careplan_exchange.model.issue import Finding
 from careplan_exchange.model.snapshot import FactKind
 from careplan_exchange.model.vocabulary import Concept, ValueSet, Vocabulary
+from careplan_exchange.spelling import did_you_mean
 
-from .files import Text, read_rows
+from .files import Text, element, read_rows
+from .standins import concept_for
 from .systems import PERMITTED_SNOMED
 from .valuesets import Path, read_value_sets
 
@@ -41,11 +43,13 @@ class _Concept(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     id: Text
     kind: FactKind
     title: Text
-    value_set: Text
     when_absent: _WhenAbsent
+    value_set: Text | None = None
     unit: Text | None = None
     plausible: _Plausible | None = None
     max_age: _MaxAge | None = None
+    ahead: bool = False
+    at_home: Text | None = None
     contradicts: tuple[str, ...] = ()
 
 
@@ -58,7 +62,8 @@ def load_vocabulary(documents: Iterable[Document]) -> Vocabulary:
 
 
 def read_profiles(documents: Iterable[Document]) -> tuple[Vocabulary, list[Finding]]:
-    """The vocabulary as far as it can be read, and everything that is wrong with it."""
+    """The vocabulary as far as it can be told, and everything that is wrong with it. What cannot be read has a
+    stand-in, so that a linter can go on to what speaks of it."""
     findings: list[Finding] = []
     value_set_files, concept_files = [], []
     for document in documents:
@@ -68,34 +73,67 @@ def read_profiles(documents: Iterable[Document]) -> tuple[Vocabulary, list[Findi
         elif isinstance(content, dict) and set(content) == {"concepts"}:
             concept_files.append(document)
         else:
-            findings.append(
-                document.finding(
-                    "This is neither a ValueSet nor a list of concepts.",
-                    "Begin it with 'resourceType: ValueSet' or with 'concepts:' (see profiles/README.md).",
-                )
-            )
+            findings.append(_neither(document))
     value_sets = read_value_sets(value_set_files, findings)
     concepts: dict[str, tuple[Document, Path, _Concept]] = {}
+    meant: dict[str, Concept] = {}
     for document in concept_files:
-        for path, row in read_rows(document, _Concept, findings, "concepts"):
+        rows = read_rows(document, _Concept, findings, "concepts")
+        meant |= _stand_ins(document, {path for path, _ in rows})
+        for path, row in rows:
             findings.extend(_concept_findings(document, path, row, value_sets))
             if row.id in concepts:
                 findings.append(
                     document.finding(f"The concept '{row.id}' stands twice.", "Remove one.", *path, "id")
                 )
             concepts[row.id] = (document, path, row)
-    findings.extend(_contradictions(concepts, value_sets))
-    vocabulary = Vocabulary(
-        concepts={id_: _concept(row) for id_, (_, _, row) in concepts.items()}, value_sets=value_sets
+    findings.extend(_contradictions(concepts, meant, value_sets))
+    findings.extend(_homes(concepts, meant))
+    read = {id_: _concept(row) for id_, (_, _, row) in concepts.items()}
+    return Vocabulary(concepts=meant | read, value_sets=value_sets), findings
+
+
+def places(documents: Iterable[Document]) -> dict[str, tuple[Document, Path]]:
+    """Where each concept stands, by its id."""
+    return {
+        row["id"]: (document, ("concepts", index))
+        for document in documents
+        if isinstance(document.content, dict) and isinstance(document.content.get("concepts"), list)
+        for index, row in enumerate(document.content["concepts"])
+        if isinstance(row, dict) and isinstance(row.get("id"), str)
+    }
+
+
+def _neither(document: Document) -> Finding:
+    content = document.content if isinstance(document.content, dict) else {}
+    wrong = next((str(key) for key in content if key not in ("resourceType", "concepts")), "")
+    if "resourceType" in content:
+        path, suggested = ("resourceType",), did_you_mean(str(content["resourceType"]), ["ValueSet"])
+    else:
+        path, suggested = (wrong,), did_you_mean(wrong, ["concepts", "resourceType"])
+    return document.finding(
+        "This is neither a ValueSet nor a list of concepts.",
+        f"Begin it with 'resourceType: ValueSet' or with 'concepts:' (see profiles/README.md).{suggested}",
+        *path,
     )
-    return vocabulary, findings
+
+
+def _stand_ins(document: Document, read: set[Path]) -> dict[str, Concept]:
+    rows = element(document, "concepts")
+    unread = (
+        (row for index, row in enumerate(rows) if ("concepts", index) not in read)
+        if isinstance(rows, list)
+        else ()
+    )
+    return {concept.id: concept for row in unread if (concept := concept_for(row)) is not None}
 
 
 def unused_value_sets(
     documents: Iterable[Document], vocabulary: Vocabulary, used_by_mappings: frozenset[str]
 ) -> list[Finding]:
     """A finding for each ValueSet that no concept and no mapping refers to."""
-    used = {concept.value_set for concept in vocabulary.concepts.values()} | used_by_mappings | {PERMITTED_SNOMED}
+    used = {concept.value_set for concept in vocabulary.concepts.values()}
+    used |= used_by_mappings | {PERMITTED_SNOMED}
     return [
         document.finding(
             f"No concept and no mapping uses the ValueSet {document.content['url']}.",
@@ -120,6 +158,8 @@ def _concept(row: _Concept) -> Concept:
         unit=row.unit,
         plausible=(row.plausible.low, row.plausible.high) if row.plausible else None,
         max_age_days=row.max_age.days if row.max_age else None,
+        ahead=row.ahead,
+        at_home=row.at_home,
     )
 
 
@@ -133,10 +173,11 @@ def _concept_findings(
             *path,
             "id",
         )
-    if row.value_set not in value_sets:
+    if row.value_set and row.value_set not in value_sets:
+        suggested = did_you_mean(row.value_set, value_sets)
         yield document.finding(
             f"There is no ValueSet {row.value_set}.",
-            "Add the file in profiles/valuesets, or mend the canonical.",
+            f"Add the file in profiles/valuesets, or mend the canonical.{suggested}",
             *path,
             "valueSet",
         )
@@ -150,6 +191,10 @@ def _concept_findings(
         yield document.finding(
             f"'{row.id}' is no measurement, so unit and plausible mean nothing.", "Remove them.", *path
         )
+    if row.ahead and (row.kind != "visit" or row.max_age is not None):
+        yield document.finding(
+            "Only a visit lies ahead, and what lies ahead has no age.", "Remove ahead or maxAge.", *path, "ahead"
+        )
     if row.plausible is not None and row.plausible.low >= row.plausible.high:
         yield document.finding(
             "The plausible range is reversed or empty.", "Put the lower bound in low.", *path, "plausible"
@@ -158,19 +203,44 @@ def _concept_findings(
         yield document.finding("maxAge is less than a day.", "Give whole days, 1 or more.", *path, "maxAge")
 
 
+def _homes(concepts: dict[str, tuple[Document, Path, _Concept]], meant: Collection[str]) -> Iterable[Finding]:
+    """`atHome` leads to a measurement in the same unit, which has no `atHome` of its own. `meant` could not be
+    read, and have their finding."""
+    for document, path, row in concepts.values():
+        if row.at_home is None or row.at_home in meant:
+            continue
+        _, _, home = concepts.get(row.at_home, (None, None, None))
+        if home is None:
+            yield document.finding(f"'{row.at_home}' is no concept.", "Mend the name.", *path, "atHome")
+        elif home.unit != row.unit or home.kind != "measurement" or home.at_home is not None:
+            yield document.finding(
+                f"'{row.at_home}' cannot hold what is measured at home for '{row.id}'.",
+                "Name a measurement in the same unit, without atHome of its own.",
+                *path,
+                "atHome",
+            )
+
+
 def _contradictions(
-    concepts: dict[str, tuple[Document, Path, _Concept]], value_sets: dict[str, ValueSet]
+    concepts: dict[str, tuple[Document, Path, _Concept]],
+    meant: Collection[str],
+    value_sets: dict[str, ValueSet],
 ) -> Iterable[Finding]:
     for document, path, row in concepts.values():
         for other in row.contradicts:
-            if other not in concepts:
+            if other == row.id:
                 yield document.finding(
-                    f"'{other}' is no concept.", "Mend the name or remove it.", *path, "contradicts"
+                    f"'{other}' contradicts itself.", "Name the other concept.", *path, "contradicts"
+                )
+            elif other not in concepts and other not in meant:
+                suggested = did_you_mean(other, concepts)
+                yield document.finding(
+                    f"'{other}' is no concept.", f"Mend the name or remove it.{suggested}", *path, "contradicts"
                 )
     for (document, path, row), (_, _, other_row) in combinations(concepts.values(), 2):
         if other_row.id not in row.contradicts and row.id not in other_row.contradicts:
             continue
-        ours, theirs = value_sets.get(row.value_set), value_sets.get(other_row.value_set)
+        ours, theirs = value_sets.get(row.value_set or ""), value_sets.get(other_row.value_set or "")
         if ours is None or theirs is None:
             continue
         for _, code in sorted(_overlap(ours, theirs)):

@@ -15,17 +15,17 @@ from .wire import Quantity
 
 # More digits than any instrument has, and few enough for a factor's rounding to stay out of sight. Without traps:
 # a number too large to work with comes out as no number, which no plausible range holds.
-_ARITHMETIC = Arithmetic(prec=12, rounding=ROUND_HALF_UP, traps=[])
+ARITHMETIC = Arithmetic(prec=12, rounding=ROUND_HALF_UP, traps=[])
 
 
 def apply(conversion: Conversion, value: Decimal) -> Decimal:
     """The value in the canonical unit. A value that is in it already keeps its own digits (7.20 stays 7.20)."""
     if conversion.is_identity:
         return value
-    result = _ARITHMETIC.divide(_ARITHMETIC.multiply(value, conversion.factor), conversion.divisor)
-    result = _ARITHMETIC.add(result, conversion.offset)
+    result = ARITHMETIC.divide(ARITHMETIC.multiply(value, conversion.factor), conversion.divisor)
+    result = ARITHMETIC.add(result, conversion.offset)
     if conversion.decimals is not None:
-        result = _ARITHMETIC.quantize(result, Decimal(1).scaleb(-conversion.decimals))
+        result = ARITHMETIC.quantize(result, Decimal(1).scaleb(-conversion.decimals))
     return result
 
 
@@ -38,8 +38,9 @@ def to_canonical(
     codes: Iterable[Key],
     expression: str,
 ) -> Decimal | None:
-    """The value in `concept.unit`, or None with an issue: no number, no unit, a unit that is not known, a value
-    that no living person has. `codes` are the keys of the measurement's codings."""
+    """The value in `concept.unit`, or None with an issue: no number, a unit that is not known, a value that no
+    living person has. Without a unit a value is used where only one of the units we know makes it plausible,
+    with an issue. `codes` are the keys of the measurement's codings."""
     value = quantity.value
     if value is None or not value.is_finite():
         context.note(
@@ -51,7 +52,10 @@ def to_canonical(
             mend="Enter the number in the record.",
         )
         return None
-    conversion = _conversion(context, resource, concept, quantity, expression)
+    if not (quantity.code or "").strip() and not (quantity.unit or "").strip():
+        conversion = _only_reading(context, resource, concept, value, expression)
+    else:
+        conversion = _conversion(context, resource, concept, quantity, expression)
     if conversion is None:
         return None
     if not conversion.except_codes.isdisjoint(codes):
@@ -65,7 +69,17 @@ def to_canonical(
             mend="Correct the code or the unit in the record.",
         )
         return None
-    if value < 0:
+    canonical = apply(conversion, value)
+    return canonical if _can_be(context, resource, concept, (value, canonical), expression) else None
+
+
+def _can_be(
+    context: Context, resource: Resource, concept: Concept, values: tuple[Decimal, Decimal], expression: str
+) -> bool:
+    """Whether a living person can have the value (as sent, and in `concept.unit`); notes an issue otherwise."""
+    sent, canonical = values
+    low, high = concept.plausible or (Decimal(0), Decimal("Infinity"))
+    if sent < 0 <= low:
         context.note(
             resource,
             "value.negative",
@@ -74,9 +88,7 @@ def to_canonical(
             expression=expression,
             mend="Correct the value in the record.",
         )
-        return None
-    canonical = apply(conversion, value)
-    low, high = concept.plausible or (canonical, canonical)
+        return False
     if not canonical.is_finite() or not low <= canonical <= high:
         context.note(
             resource,
@@ -86,17 +98,68 @@ def to_canonical(
             expression=expression,
             mend="Check value and unit in the record: a unit that was mixed up is the usual cause.",
         )
-        return None
-    return canonical
+        return False
+    return True
+
+
+def quietly(context: Context, concept: Concept, quantity: Quantity) -> Decimal | None:
+    """The value in `concept.unit`, plausible or not, where its unit is known; no issue otherwise. For what stands
+    beside a value, such as a reference range."""
+    conversion, *_ = choose(context, concept, quantity)
+    value = quantity.value
+    return None if conversion is None or value is None or not value.is_finite() else apply(conversion, value)
+
+
+def _is_plausible(concept: Concept, value: Decimal) -> bool:
+    low, high = concept.plausible or (value, value)
+    return value.is_finite() and low <= value <= high
+
+
+def _only_reading(
+    context: Context, resource: Resource, concept: Concept, value: Decimal, expression: str
+) -> Conversion | None:
+    """The conversion of a value without a unit, where all that give something plausible give the same."""
+    memo = ("readings", concept.id)
+    if memo not in context.known:
+        context.known[memo] = [
+            conversion for (id_, _), conversion in context.mappings.units.items() if id_ == concept.id
+        ]
+    conversions: list[Conversion] = context.known[memo]
+    readings = [
+        (apply(conversion, value), conversion)
+        for conversion in conversions
+        if _is_plausible(concept, apply(conversion, value))
+    ]
+    if len({reading for reading, _ in readings}) == 1:
+        context.note(
+            resource,
+            "unit.inferred",
+            f"A value of '{concept.id}' has no unit; only one of the units that are known makes it plausible.",
+            severity="information",
+            code="informational",
+            expression=expression,
+            mend="Enter the unit in the record.",
+        )
+        return min((conversion for _, conversion in readings), key=lambda found: not found.is_identity)
+    context.note(
+        resource,
+        "unit.missing",
+        f"A value of '{concept.id}' has no unit, and "
+        + ("several units make it plausible." if readings else "none that is known makes it plausible."),
+        code="value",
+        expression=expression,
+        mend="Enter the unit in the record.",
+    )
+    return None
 
 
 def _conversion(
     context: Context, resource: Resource, concept: Concept, quantity: Quantity, expression: str
 ) -> Conversion | None:
     memo = ("unit", concept.id, quantity.system, quantity.code, quantity.unit)
-    if memo not in context.looked_up:
-        context.looked_up[memo] = choose(context, concept, quantity)
-    conversion, key, detail, mend = context.looked_up[memo]
+    if memo not in context.known:
+        context.known[memo] = choose(context, concept, quantity)
+    conversion, key, detail, mend = context.known[memo]
     if key is not None:
         context.note(
             resource,
@@ -119,12 +182,7 @@ def choose(
     units = context.mappings.units
     code, unit = ((text or "").strip() for text in (quantity.code, quantity.unit))
     if not code and not unit:
-        return (
-            None,
-            "unit.missing",
-            f"A value of '{concept.id}' has no unit, and none is guessed.",
-            "Enter the unit in the record.",
-        )
+        return None, "unit.missing", f"A value of '{concept.id}' has no unit.", "Enter the unit in the record."
     by_code, by_unit = units.get((concept.id, code)), units.get((concept.id, unit))
     if by_code is not None and by_unit is not None and not _same(by_code, by_unit):
         return (

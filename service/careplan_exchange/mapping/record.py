@@ -1,33 +1,46 @@
 """The whole mapping step: every resource of a record is read, skipped for a stated reason, or is an issue."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
+from functools import cached_property, partial
 
 import msgspec
 
 from careplan_exchange.errors import WrongPatientError
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
 from careplan_exchange.model.record import PatientRecord, Resource
-from careplan_exchange.model.snapshot import Fact, Snapshot
+from careplan_exchange.model.snapshot import Coding, Fact, Snapshot
 from careplan_exchange.model.vocabulary import Vocabulary
 
 from .allergies import Allergies
+from .circumstances import read_care_team, read_consent, read_coverage
 from .conditions import read_condition
-from .context import Context
+from .context import UNREADABLE, Context
+from .derived.deriving import derive
+from .devices import Devices
 from .family import read_family_history
+from .genomics import Genomics, is_genomic
+from .immunizations import read_immunization
 from .medications import Medications
-from .observations import read_observation
-from .patient import excluded_by_demographics, read_patient
+from .observations import OBSERVATION, read_observation
+from .orders import read_nutrition_order, read_service_request
+from .patient import excluded_by_demographics, read_needs, read_patient
+from .preferences import read_told
 from .procedures import read_procedure
+from .questionnaires import read_questionnaire
+from .reports import read_report
+from .scores import read_item
 from .tables import Mappings
-from .wire import About, Authored
+from .taking import MEDICATION_TYPES
+from .visits import read_appointment, read_encounter
+from .wire import About, Authored, Observation
 
 _AUTHORED = msgspec.json.Decoder(Authored)
 _ABOUT = msgspec.json.Decoder(About)
 _OURS = IDENTITY_SYSTEM.encode()
 
 # Types that no concept is read from, and that later steps read: they must be about the patient too.
-_READ_LATER = {"CarePlan", "Goal", "ServiceRequest", "DetectedIssue"}
+_READ_LATER = {"CarePlan", "Goal", "DetectedIssue"}
 
 
 def map_record(
@@ -41,8 +54,10 @@ def map_record(
     """
     context = Context(record, mappings, vocabulary, today)
     profile = read_patient(context, record.patient, anyone=anyone)
-    facts = list(_facts(context, record))
+    facts = [*read_needs(context, record.patient), *_facts(context, record)]
     facts += excluded_by_demographics(context, record.patient, profile, facts)
+    resources = {resource.reference: resource for resource in (record.patient, *record.resources)}
+    facts += derive(context, facts, profile, resources)
     facts.sort(key=_order)
     return Snapshot(
         patient=profile,
@@ -54,34 +69,108 @@ def map_record(
 
 
 def _facts(context: Context, record: PatientRecord) -> Iterator[Fact]:
-    medications = Medications(context, _medications(record))
-    allergies = Allergies(context)
-    readers: dict[str, Callable[[Resource], Iterator[Fact]]] = {
-        "Observation": lambda resource: read_observation(context, resource),
-        "Condition": lambda resource: read_condition(context, resource),
-        "MedicationRequest": medications.read,
-        "AllergyIntolerance": allergies.read,
-        "Procedure": lambda resource: read_procedure(context, resource),
-        "FamilyMemberHistory": lambda resource: read_family_history(context, resource),
-    }
+    readers = Readers(context, record)
     facts: list[Fact] = []
     others: list[Resource] = []
     for resource in record.resources:
-        read = readers.get(resource.type)
+        read = readers.of_type.get(resource.type)
         if read is None:
             others.append(resource)
-        elif not is_ours(resource):
+        elif is_ours(resource):
+            _is_about_nobody_else(context, resource)
+        else:
             facts += read(resource)
     yield from facts
-    yield from medications.unread(facts)
-    yield from allergies.absent(facts)
+    yield from readers.settle(facts)
     for resource in others:
-        if resource.reference not in medications.referred:
+        if resource.reference not in readers.medications.referred:
             _skip(context, record, resource)
 
 
-def _medications(record: PatientRecord) -> Mapping[str, Resource]:
-    return {resource.reference: resource for resource in record.resources if resource.type == "Medication"}
+class Readers:
+    """The reader of each resource type that facts are read from. Some wait until all of the record was read."""
+
+    def __init__(self, context: Context, record: PatientRecord) -> None:
+        self._context = context
+        self.medications = Medications(context, _of_type(record, "Medication"))
+        self._allergies = Allergies(context)
+        self._devices = Devices(context, _of_type(record, "Device"))
+        self._genomics = Genomics(context)
+        self._record = record
+        simple: dict[str, Callable[[Context, Resource], Iterator[Fact]]] = {
+            "Appointment": read_appointment,
+            "CareTeam": read_care_team,
+            "Condition": read_condition,
+            "Consent": read_consent,
+            "Coverage": read_coverage,
+            "Encounter": read_encounter,
+            "FamilyMemberHistory": read_family_history,
+            "Immunization": read_immunization,
+            "NutritionOrder": read_nutrition_order,
+            "Procedure": read_procedure,
+            "QuestionnaireResponse": read_questionnaire,
+            "ServiceRequest": read_service_request,
+        }
+        self.of_type: dict[str, Callable[[Resource], Iterable[Fact]]] = {
+            **{type_: partial(read, context) for type_, read in simple.items()},
+            **dict.fromkeys(MEDICATION_TYPES, self.medications.read),
+            **dict.fromkeys(("Device", "DeviceUseStatement", "DeviceUsage"), self._devices.read),
+            "AllergyIntolerance": self._allergies.read,
+            "DiagnosticReport": lambda resource: read_report(context, resource, self._held),
+            "Observation": self._observation,
+        }
+
+    @cached_property
+    def _held(self) -> frozenset[str]:
+        return frozenset(resource.reference for resource in self._record.resources)
+
+    def settle(self, facts: list[Fact]) -> Iterator[Fact]:
+        """What can be told only of the record as a whole. `facts` are those of its resources, one by one."""
+        yield from self.medications.settle()
+        yield from self._allergies.absent(facts)
+        yield from self._devices.settle()
+        yield from self._genomics.settle()
+
+    def _observation(self, resource: Resource) -> Iterable[Fact]:
+        """By its code: a genomic result and a preference are not what `observations` reads."""
+        observation = self._context.decode(resource, OBSERVATION)
+        if observation is None:
+            return ()
+        for coding in observation.code.coding if observation.code is not None else ():
+            memo = ("reader", coding.system, coding.code)
+            looked_up = self._context.looked_up
+            if memo not in looked_up:
+                looked_up[memo] = self._by_code(coding)
+            if (read := looked_up[memo]) is not None:
+                special: Iterable[Fact] = read(resource, observation)
+                return special
+        return read_observation(self._context, resource, observation)
+
+    def _by_code(self, coding: Coding) -> Callable[[Resource, Observation], Iterable[Fact]] | None:
+        """The reader of this code alone, None where it is what `observations` reads."""
+        context = self._context
+        key = context.key(coding)
+        if is_genomic(context, coding):
+            return lambda resource, _: self._genomics.read(resource)
+        if key in context.mappings.care.items:
+            return lambda resource, observation: read_item(context, resource, observation, key)
+        concept = context.mappings.care.told.get(key)
+        return None if concept is None else lambda resource, _: read_told(context, resource, concept)
+
+
+def _is_about_nobody_else(context: Context, resource: Resource) -> None:
+    """What we wrote is no evidence, but it must be about this patient. Raises WrongPatientError."""
+    try:
+        about = _ABOUT.decode(resource.content)
+    except UNREADABLE:
+        return
+    subject = about.subject or about.patient
+    if subject is not None:
+        context.is_about_patient(resource, subject)
+
+
+def _of_type(record: PatientRecord, type_: str) -> Mapping[str, Resource]:
+    return {resource.reference: resource for resource in record.of(type_)}
 
 
 def _skip(context: Context, record: PatientRecord, resource: Resource) -> None:
@@ -94,12 +183,7 @@ def _skip(context: Context, record: PatientRecord, resource: Resource) -> None:
             )
         return
     if resource.type in _READ_LATER:
-        try:
-            about = _ABOUT.decode(resource.content)
-        except msgspec.MsgspecError:
-            about = About()
-        if about.subject is not None or about.patient is not None:
-            context.is_about_patient(resource, about.subject or about.patient)
+        _is_about_nobody_else(context, resource)
     if is_ours(resource):
         return
     known = context.mappings.not_read.get(resource.type)
@@ -119,7 +203,7 @@ def is_ours(resource: Resource) -> bool:
         return False
     try:
         identifiers = _AUTHORED.decode(resource.content).identifier
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
     return any(identifier.system == IDENTITY_SYSTEM for identifier in identifiers)
 

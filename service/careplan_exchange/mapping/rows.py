@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from careplan_exchange.model.issue import Severity
-from careplan_exchange.model.snapshot import FactState
+from careplan_exchange.model.snapshot import FactState, Origin
 
 from .files import Text
 
@@ -83,10 +83,51 @@ class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    resource: Literal["Condition", "Procedure", "MedicationRequest", "AllergyIntolerance"]
+    """Whole texts that mean a concept; `narrower`: that may mean it and may not, as in a ConceptMap."""
+
+    resource: Literal[
+        "Condition", "Procedure", "MedicationRequest", "AllergyIntolerance", "Immunization", "Device"
+    ]
     concept: Text
     texts: tuple[Text, ...]
     source: Text
+    equivalence: Literal["equivalent", "narrower"] = "equivalent"
+
+
+class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Codes and whole texts that were looked at, and that no concept of profiles/ asks for. `below`: the code and
+    every longer one that begins with it."""
+
+    resource: Literal["Observation", "Condition", "Procedure", "AllergyIntolerance"]
+    reason: Text
+    source: Text
+    codes: tuple[Code, ...] = ()
+    below: tuple[Code, ...] = ()
+    texts: tuple[Text, ...] = ()
+
+
+class Situation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Words around the name of a disease that change what is said of it. They stand before it or after it."""
+
+    means: Literal["ended", "suspected", "absent", "family", "no-family"]
+    source: Text
+    before: tuple[Text, ...] = ()
+    after: tuple[Text, ...] = ()
+
+
+class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Codes that say the patient once had what the concept means, and do not say that it is so now."""
+
+    concept: Text
+    codes: tuple[Code, ...]
+    source: Text
+
+
+TOLD_ALIKE = {
+    "MedicationRequest": ("MedicationStatement", "MedicationDispense", "MedicationAdministration"),
+    "Device": ("DeviceUseStatement", "DeviceUsage"),
+}
+"""Resource types in which the same thing has the same name as in the one that `Texts` names."""
 
 
 class Absence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,8 +142,11 @@ class Absence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Refutation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`texts` are texts of mappings/text that name the whole concept."""
+
     concept: Text
-    codes: tuple[Code, ...]
+    codes: tuple[Code, ...] = ()
+    texts: tuple[Text, ...] = ()
 
 
 class Excluded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -117,9 +161,13 @@ class Demographic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     reason: Text
 
 
+Degree = Literal["first", "second"]
+
+
 class Relative(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: Text
     sex: Literal["male", "female"] | None = None
+    degree: Degree = "first"
 
 
 class OnsetBelow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,6 +181,7 @@ class FamilyHistory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     source: Text
     texts: tuple[Text, ...] = ()
     onset_below: OnsetBelow | None = None
+    degrees: tuple[Degree, ...] = ("first",)
 
 
 class OnsetUnit(
@@ -140,6 +189,16 @@ class OnsetUnit(
 ):
     from_: tuple[Text, ...]
     per_year: int
+
+
+class SettingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an Observation was made, by the code or the text of an extension."""
+
+    origin: Origin
+    source: Text
+    extensions: tuple[Text, ...]
+    codes: tuple[Code, ...] = ()
+    texts: tuple[Text, ...] = ()
 
 
 class NotRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,8 +13,9 @@ from careplan_exchange.model.vocabulary import Vocabulary
 
 from .systems import PERMITTED_SNOMED, RXNORM, SNOMED, complaint
 from .tables import CONCEPT_SYSTEM
+from .taking import MEDICATION_TYPES
 
-_PRODUCTS = ("MedicationRequest.medication", "Medication.code")
+_PRODUCTS = (*(f"{type_}.medication" for type_ in MEDICATION_TYPES), "Medication.code")
 _ANSWERS = "Observation.value"
 
 _Place = tuple[str, str]
@@ -77,7 +78,8 @@ def _refusal(system: str, code: str, vocabulary: Vocabulary) -> str | None:
     if system == SNOMED and permitted is not None and (system, code) not in permitted.codes:
         return (
             "not among the SNOMED CT codes that may be used without a licence; "
-            "map its text (mappings/text), or lay your own profiles/valuesets/snomed-permitted.yaml over ours"
+            "map or judge its text (mappings/text, mappings/judged), or lay your own "
+            "profiles/valuesets/snomed-permitted.yaml over ours"
         )
     return complaint(system, code)
 

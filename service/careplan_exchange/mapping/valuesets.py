@@ -1,7 +1,7 @@
 """ValueSets of `profiles/`: by enumeration, each code checked for spelling and licence when it is loaded."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -10,8 +10,9 @@ from careplan_exchange.knowledge import Document
 from careplan_exchange.model.issue import Finding
 from careplan_exchange.model.vocabulary import ValueSet
 
-from .files import Text, read_row
-from .systems import ICD_10_CM, PERMITTED_SNOMED, SNOMED, complaint
+from .files import METADATA, Text, read_row
+from .standins import value_set_for
+from .systems import HIERARCHIES, PERMITTED_SNOMED, SNOMED, complaint, misspelt
 
 CANONICAL = re.compile(r"urn:careplan-exchange:ValueSet:[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -25,7 +26,7 @@ class _Concept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The one filter that can be carried out without a terminology server: `is-a` where the hierarchy is in
-    the spelling of the code (ICD-10-CM)."""
+    the spelling of the code (ICD-10-CM, ICD-9-CM, ICD-10-PCS)."""
 
     property: Literal["concept"]
     op: Literal["is-a"]
@@ -59,8 +60,10 @@ def read_value_sets(documents: Iterable[Document], findings: list[Finding]) -> d
     value_sets: dict[str, ValueSet] = {}
     places: list[tuple[Document, Path, str, str]] = []
     for document in documents:
-        row = read_row(document, _ValueSet, findings)
+        row = read_row(document, _ValueSet, findings, beside=METADATA)
         if row is None:
+            if (meant := value_set_for(document.content)) is not None:
+                value_sets[meant.url] = meant
             continue
         if not CANONICAL.fullmatch(row.url):
             findings.append(
@@ -96,8 +99,16 @@ def read_value_sets(documents: Iterable[Document], findings: list[Finding]) -> d
     return value_sets
 
 
+def system_findings(document: Document, path: Path, system: str) -> Iterator[Finding]:
+    """A code system whose name is almost that of a well-known one: its codes would never be met."""
+    if (meant := misspelt(system)) is not None:
+        yield document.finding(
+            f"'{system}' is no code system that is known.", f"Did you mean '{meant}'?", *path, "system"
+        )
+
+
 def code_findings(
-    document: Document, path: Path, system: str, code: str, value_sets: dict[str, ValueSet]
+    document: Document, path: Path, system: str, code: str, value_sets: Mapping[str, ValueSet]
 ) -> Iterator[Finding]:
     """What is wrong with naming this code: its spelling, or that SNOMED CT's licence does not cover it."""
     wrong = complaint(system, code)
@@ -117,6 +128,7 @@ def code_findings(
 def _codes(row: _ValueSet, document: Document, findings: list[Finding]) -> Iterator[tuple[Path, str, str, bool]]:
     for number, include in enumerate(row.compose.include):
         path = ("compose", "include", number)
+        findings.extend(system_findings(document, path, include.system))
         if not include.concept and not include.filter:
             findings.append(
                 document.finding(
@@ -125,10 +137,19 @@ def _codes(row: _ValueSet, document: Document, findings: list[Finding]) -> Itera
                     *path,
                 )
             )
+        if len(include.filter) + bool(include.concept) > 1:
+            findings.append(
+                document.finding(
+                    "FHIR joins the filters and the list of one include with 'and': no code is in all of them.",
+                    "Give each filter, and the list, an include of its own.",
+                    *path,
+                    "filter",
+                )
+            )
         for index, concept in enumerate(include.concept):
             yield (*path, "concept", index), include.system, concept.code, False
         for index, entry in enumerate(include.filter):
-            if include.system != ICD_10_CM:
+            if include.system not in HIERARCHIES:
                 findings.append(
                     document.finding(
                         f"A filter cannot be carried out in {include.system}: its hierarchy is not in the codes.",

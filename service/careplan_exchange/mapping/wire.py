@@ -41,8 +41,13 @@ class Period(Element, frozen=True):
     end: str | None = None
 
 
+class Repeat(Element, frozen=True):
+    bounds_period: Period | None = None
+
+
 class Timing(Element, frozen=True):
     event: tuple[str, ...] = ()
+    repeat: Repeat | None = None
 
 
 class Quantity(Element, frozen=True):
@@ -56,6 +61,21 @@ class Quantity(Element, frozen=True):
 class Range(Element, frozen=True):
     low: Quantity | None = None
     high: Quantity | None = None
+
+
+class Ratio(Element, frozen=True):
+    numerator: Quantity | None = None
+    denominator: Quantity | None = None
+
+
+class ReferenceRange(Element, frozen=True):
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class Extension(Element, frozen=True):
+    url: str | None = None
+    value_codeable_concept: CodeableConcept | None = None
 
 
 class DomainResource(Element, frozen=True):
@@ -87,9 +107,11 @@ class Valued(DomainResource, frozen=True):
     value_range: Range | None = None
     value_string: str | None = None
     value_integer: int | None = None
+    value_ratio: Ratio | None = None
     data_absent_reason: CodeableConcept | None = None
+    interpretation: tuple[CodeableConcept, ...] = ()
+    reference_range: tuple[ReferenceRange, ...] = ()
     value_boolean: Any = None
-    value_ratio: Any = None
     value_sampled_data: Any = None
     value_time: Any = None
     value_date_time: Any = None
@@ -102,6 +124,10 @@ class Component(Valued, frozen=True):
     code: CodeableConcept | None = None
 
 
+ABSENT = msgspec.Raw(b"")
+"""An element that is not there, of those that are kept as sent."""
+
+
 class Observation(Valued, frozen=True):
     status: str | None = None
     code: CodeableConcept | None = None
@@ -112,6 +138,14 @@ class Observation(Valued, frozen=True):
     effective_instant: str | None = None
     effective_timing: Timing | None = None
     component: tuple[Component, ...] = ()
+    has_member: tuple[Any, ...] = ()
+    extension: tuple[Extension, ...] = ()
+    # By these origins.py tells where a value is from. They stay as sent: no shape of theirs costs the value.
+    meta: msgspec.Raw = ABSENT
+    category: msgspec.Raw = ABSENT
+    method: msgspec.Raw = ABSENT
+    performer: msgspec.Raw = ABSENT
+    device: msgspec.Raw = ABSENT
 
 
 class Condition(DomainResource, frozen=True):
@@ -148,16 +182,21 @@ class Kind(Element, frozen=True):
     id: str | None = None
 
 
-class MedicationRequest(DomainResource, frozen=True):
+class Medicated(DomainResource, frozen=True):
+    """`medication[x]`: a concept or a reference in R4, a CodeableReference in R5."""
+
     status: str | None = None
-    intent: str | None = None
-    do_not_perform: bool = False
     medication_codeable_concept: CodeableConcept | None = None
     medication_reference: Reference | None = None
     medication: CodeableReference | None = None
     subject: Reference | None = None
-    authored_on: str | None = None
     contained: tuple[msgspec.Raw, ...] = ()
+
+
+class MedicationRequest(Medicated, frozen=True):
+    intent: str | None = None
+    do_not_perform: bool = False
+    authored_on: str | None = None
 
 
 class AllergyIntolerance(DomainResource, frozen=True):
@@ -190,6 +229,7 @@ class FamilyCondition(Element, frozen=True):
 
 class FamilyMemberHistory(DomainResource, frozen=True):
     status: str | None = None
+    deceased_age: Quantity | None = None
     patient: Reference | None = None
     relationship: CodeableConcept | None = None
     sex: CodeableConcept | None = None
@@ -207,7 +247,15 @@ class Communication(Element, frozen=True):
     preferred: bool = False
 
 
+class CodedExtension(Element, frozen=True):
+    """An extension whose value is one coding; of any other only the url is read."""
+
+    url: str | None = None
+    value_coding: Coding | None = None
+
+
 class Patient(DomainResource, frozen=True):
+    extension: tuple[CodedExtension, ...] = ()
     active: bool | None = None
     deceased_boolean: bool | None = None
     deceased_date_time: str | None = None

@@ -1,5 +1,6 @@
 """FHIR JSON in and out, with every decimal kept as it was written (7.20 stays 7.20)."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -8,16 +9,33 @@ import msgspec
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _steady = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+_surrogate = re.compile(rb"\\u[dD][89a-fA-F]")
 _canonical = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 def decode(data: bytes | str) -> Any:
-    """JSON to plain values, numbers with a point as Decimal. Raises msgspec.DecodeError."""
+    """JSON to plain values, numbers with a point as Decimal. Raises msgspec.DecodeError, also for a text that is
+    none (see `is_unicode`)."""
     try:
-        return _decoder.decode(data)
+        found = _decoder.decode(data)
     except (UnicodeDecodeError, RecursionError) as error:
         # The decoder lets these through; the first of them carries the data, which may be clinical.
         raise msgspec.DecodeError(f"JSON cannot be read: {type(error).__name__}") from None
+    if not is_unicode(data if isinstance(data, bytes) else data.encode(errors="replace")):
+        raise msgspec.DecodeError("JSON cannot be read: an escape names half of a character")
+    return found
+
+
+def is_unicode(data: bytes) -> bool:
+    """Whether every text in this JSON can be written again: an escape may name a lone surrogate, half of a
+    character (RFC 8259 section 8.2), which no file takes."""
+    if b"\\" not in data or _surrogate.search(data) is None:
+        return True
+    try:
+        _encoder.encode(_decoder.decode(data))
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encode(value: Any) -> bytes:

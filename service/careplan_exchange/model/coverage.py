@@ -14,9 +14,10 @@ mapping has judged), or the record itself says that it does not count (entered i
 little or contradicts itself; the causes name which.
 """
 
-CodeState = Literal["mapped", "judged", "beside", "unmapped"]
-"""`mapped`: a concept. `judged`: looked at, and no concept. `beside`: unknown, and another code or the text of
-the same element is known. `unmapped`: no mapping knows it or anything beside it."""
+CodeState = Literal["mapped", "judged", "judged-by-text", "beside", "unmapped"]
+"""`mapped`: a concept. `judged`: looked at, and no concept. `judged-by-text`: its display or text was looked at,
+and no concept. `beside`: unknown, and another code or the text of the same element is known. `unmapped`: no
+mapping knows it or anything beside it."""
 
 UnitState = Literal["mapped", "assumed", "unknown", "conflict", "missing"]
 

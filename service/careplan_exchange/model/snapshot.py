@@ -51,9 +51,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     a presence. `effective` is a FHIR date or dateTime, of the precision it was recorded with. `coding` is the
     coding as recorded that led to the concept.
 
-    `answer` is a result that is told by a code (a stage, a variant's significance). `origin` is where it was
-    measured or who told it, where the record says so. A derived fact has `inputs`, the evidence of everything it
-    was worked out from, and `rule`, the id of the rule in `mappings/derived/`.
+    `answer` is a result that is told by a code (a stage, a variant's significance, the relationship of a
+    relative, whose age at onset is `value`). `origin` is where it was measured or who told it, where the record
+    says so. A derived fact has `inputs`, the evidence of everything it was worked out from, and `rule`, the id of
+    the rule in `mappings/derived/`.
     """
 
     concept: str

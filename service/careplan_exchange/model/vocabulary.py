@@ -16,17 +16,22 @@ class Concept(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     that unit: a value outside is an Issue, not a fact. `max_age_days` is how old a value may be to count as
     current. `when_absent` says what it means that a record read whole holds no fact of this concept:
     "unknown", or "absent" (for a diagnosis that triggers a protocol: nobody recorded it, so the protocol does
-    not apply). `value_set` is the canonical of the ValueSet whose codes mean this concept.
+    not apply). `value_set` is the canonical of the ValueSet whose codes mean this concept; None where only a rule
+    of `mappings/derived/`, or `at_home` of another concept, yields it. `at_home` is the concept that a value of
+    this one becomes where no staff measured it: a home reading is another thing than a clinic one. `ahead`: its
+    facts lie in the future (the next visit), and count only until their day is over.
     """
 
     id: str
     kind: FactKind
     title: str
-    value_set: str
+    value_set: str | None = None
     when_absent: Literal["unknown", "absent"]
     unit: str | None = None
     plausible: tuple[Decimal, Decimal] | None = None
     max_age_days: int | None = None
+    ahead: bool = False
+    at_home: str | None = None
 
 
 class ValueSet(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -15,6 +15,7 @@ from careplan_exchange.knowledge import Document
 from careplan_exchange.model.vocabulary import Vocabulary
 
 from .lint import lint
+from .lint_review import review
 from .loading import compile_protocols
 from .planning import plan
 from .protocol import Protocol
@@ -28,4 +29,4 @@ def load_protocols(documents: Sequence[Document], vocabulary: Vocabulary) -> tup
     return compile_protocols(documents)
 
 
-__all__ = ["Protocol", "lint", "load_protocols", "plan"]
+__all__ = ["Protocol", "lint", "load_protocols", "plan", "review"]

@@ -261,7 +261,7 @@ def _addressed(codings: tuple[Coding, ...], bindings: Bindings, vocabulary: Voca
         concept.id
         for concept in vocabulary.concepts.values()
         if concept.kind == "condition"
-        and (value_set := vocabulary.value_sets.get(concept.value_set)) is not None
+        and (value_set := vocabulary.value_sets.get(concept.value_set or "")) is not None
         and any(value_set.contains(coding) for coding in codings)
     )
     return _conditions(concepts, bindings)

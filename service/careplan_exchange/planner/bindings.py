@@ -18,20 +18,34 @@ from careplan_exchange.model.vocabulary import Concept, Vocabulary
 from . import phrases
 from .dates import ages, days_of, instant_of
 from .expressions import EvaluationError, Expression, truth
-from .intervals import Interval
+from .spans import as_recorded, exact_or_range, hull, span
 
 DAYS, EVER = "_days", "_ever"
 PATIENT_VARIABLES = ("age", "sex")
 CATEGORIES: Mapping[str, frozenset[str]] = {
     "condition": frozenset({"Condition"}),
+    # Statements, dispenses and administrations only add to what the orders say: a server that has none of these
+    # types still shows an absence by its orders, as it always did.
     "medication": frozenset({"MedicationRequest"}),
     "allergy": frozenset({"AllergyIntolerance"}),
     "procedure": frozenset({"Procedure"}),
     "family-history": frozenset({"FamilyMemberHistory"}),
     "status": frozenset({"Condition", "Observation"}),
+    "gene-finding": frozenset({"Observation"}),
+    "immunization": frozenset({"Immunization"}),
+    "device": frozenset({"Device", "Condition"}),
+    "visit": frozenset({"Encounter", "Appointment"}),
+    "order": frozenset({"ServiceRequest", "NutritionOrder"}),
+    "circumstance": frozenset({"Condition", "Observation", "QuestionnaireResponse", "Consent"}),
 }
 """Where a fact of each kind would stand: only a record in which all of these were read whole shows an absence.
-A measurement has no absence."""
+A measurement and a stage have no absence."""
+
+VALUED = frozenset({"measurement", "stage"})
+"""Kinds whose variable holds a value, not true or false."""
+
+_LATEST_HOLDS = frozenset({"status", "circumstance"})
+"""Kinds of which the latest statement holds: they begin and end, and say so by being told again."""
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +116,8 @@ class Bindings:
         if concept not in self._usable:
             limit = self.snapshot.as_of + timedelta(days=1)  # a local date may be a day ahead of UTC
             found = self._facts.get(concept, [])
-            kept = [fact for fact in found if not _starts_after(fact, limit)]
+            ahead = self._vocabulary.concepts[concept].ahead
+            kept = [fact for fact in found if ahead or not _starts_after(fact, limit)]
             if len(kept) < len(found):
                 self.issues.append(
                     Issue(
@@ -125,17 +140,15 @@ class Bindings:
         if concept is None:
             raise EvaluationError(f"there is no variable '%{variable}'")
         if variable == concept.id + DAYS:
-            return self._days(concept)
-        if variable == concept.id + EVER:
-            return self._state(concept, variable, ever=True)
-        if concept.kind == "measurement":
-            return self._measurement(concept)
-        return self._state(concept, variable, ever=False)
+            return self._days_ahead(concept) if concept.ahead else self._days(concept)
+        if concept.kind in VALUED:
+            return self._measurement(concept) if concept.kind == "measurement" else self._stage(concept)
+        return self._state(concept, variable, ever=variable == concept.id + EVER)
 
     def _age(self) -> Binding:
         patient = self.snapshot.patient
         span = ages(patient.birth_date, self.snapshot.as_of) if patient.birth_date else None
-        value = None if span is None else _range(Decimal(span[0]), Decimal(span[1]))
+        value = None if span is None else exact_or_range(Decimal(span[0]), Decimal(span[1]))
         return Binding(
             variable="age",
             concept="age",
@@ -162,7 +175,7 @@ class Bindings:
     def _measurement(self, concept: Concept) -> Binding:
         """The latest dated value. Several of the same instant count as the range that they span, so that a
         rule holds only if it holds for each of them."""
-        numbers = [fact for fact in self.facts(concept.id) if fact.state == "present" and _span(fact, concept)]
+        numbers = [fact for fact in self.facts(concept.id) if fact.state == "present" and span(fact, concept)]
         latest = _latest(numbers)
         if not latest:
             gap = phrases.undated(concept) if numbers else phrases.missing(concept)
@@ -171,16 +184,44 @@ class Bindings:
         on = latest[0].effective or ""
         if self._too_old(latest[0], concept):
             return self._unknown(concept, concept.id, phrases.outdated(concept, on), evidence)
-        spans = [span for fact in latest if (span := _span(fact, concept))]
-        value = _hull(spans)
+        spans = [found for fact in latest if (found := span(fact, concept))]
+        value = hull(spans)
         return Binding(
             variable=concept.id,
             concept=concept.id,
             value=value,
             title=concept.title,
-            shown=phrases.dated(_as_recorded(latest, value, concept), on),
+            shown=phrases.dated(
+                as_recorded(latest, value, concept), on, calculated=any(fact.rule for fact in latest)
+            ),
             gap=phrases.imprecise(concept, on),
             evidence=evidence,
+        )
+
+    def _stage(self, concept: Concept) -> Binding:
+        """The code of the latest dated answer. Two of the same instant that differ, and one that is unknown,
+        leave it open."""
+        told = [fact for fact in self.facts(concept.id) if fact.state in ("present", "unknown") and fact.active]
+        latest = _latest(told)
+        if not latest:
+            gap = phrases.undated(concept) if told else phrases.missing(concept)
+            return self._unknown(concept, concept.id, gap, _evidence(told))
+        on = latest[0].effective or ""
+        if self._too_old(latest[0], concept):
+            return self._unknown(concept, concept.id, phrases.outdated(concept, on), _evidence(latest))
+        answers = {fact.answer.code if fact.answer is not None else None for fact in latest}
+        value = answers.pop() if len(answers) == 1 else None
+        if value is None or any(fact.state == "unknown" for fact in latest):
+            return self._unknown(concept, concept.id, phrases.unsure(concept), _evidence(latest))
+        display = latest[0].answer.display if latest[0].answer is not None else None
+        return Binding(
+            variable=concept.id,
+            concept=concept.id,
+            value=value,
+            title=concept.title,
+            shown=phrases.dated(display or value, on),
+            gap=phrases.missing(concept),
+            evidence=_evidence(latest),
         )
 
     def _state(self, concept: Concept, variable: str, *, ever: bool) -> Binding:
@@ -191,6 +232,8 @@ class Bindings:
         and "not now" is not "never").
         """
         facts = self.facts(concept.id)
+        if concept.ahead:
+            facts = tuple(fact for fact in facts if not self._is_past(fact))
         recorded = [f for f in facts if f.state == "present" and (f.active or ever)]
         old = [] if ever else [fact for fact in recorded if self._too_old(fact, concept)]
         present = [fact for fact in recorded if fact not in old]
@@ -198,7 +241,7 @@ class Bindings:
         unsure = [
             f for f in facts if f.state == "unknown" and (f.active or ever) and not self._too_old(f, concept)
         ]
-        if concept.kind == "status" and not ever and bool(present) + bool(absent) + bool(unsure) > 1:
+        if concept.kind in _LATEST_HOLDS and not ever and bool(present) + bool(absent) + bool(unsure) > 1:
             stated = present + absent + unsure
             winners = _latest(stated)
             undated = any(not fact.effective for fact in stated)
@@ -211,7 +254,7 @@ class Bindings:
             return self._flag(concept, variable, value=True, facts=present)
         if unsure:
             return self._unknown(concept, variable, phrases.unsure(concept), _evidence(unsure))
-        if absent and not (ever and concept.kind == "status"):
+        if absent and not (ever and concept.kind in _LATEST_HOLDS):
             return self._flag(concept, variable, value=False, facts=absent)
         return self._unstated(concept, variable, old)
 
@@ -230,7 +273,7 @@ class Bindings:
         if days is None:
             return self._unknown(concept, concept.id + DAYS, phrases.when(concept), ())
         fewest = max(Decimal((self.snapshot.as_of - days[1]).days), Decimal(0))
-        value = _range(fewest, max(Decimal((self.snapshot.as_of - days[0]).days), fewest))
+        value = exact_or_range(fewest, max(Decimal((self.snapshot.as_of - days[0]).days), fewest))
         return Binding(
             variable=concept.id + DAYS,
             concept=concept.id,
@@ -241,6 +284,34 @@ class Bindings:
             gap=phrases.when(concept),
             evidence=_evidence(latest),
         )
+
+    def _days_ahead(self, concept: Concept) -> Binding:
+        """Whole days until the next one; 0 where it is today."""
+        coming = [
+            (days, fact)
+            for fact in self.facts(concept.id)
+            if fact.state == "present" and fact.active and not self._is_past(fact)
+            if (days := days_of(fact.effective or "")) is not None
+        ]
+        if not coming:
+            return self._unknown(concept, concept.id + DAYS, phrases.missing(concept), ())
+        days, fact = min(coming, key=lambda one: (one[0], one[1].evidence.reference))
+        soonest = max(Decimal((days[0] - self.snapshot.as_of).days), Decimal(0))
+        value = exact_or_range(soonest, max(Decimal((days[1] - self.snapshot.as_of).days), soonest))
+        return Binding(
+            variable=concept.id + DAYS,
+            concept=concept.id,
+            value=value,
+            title=f"Time until {phrases.inline(concept.title)}",
+            # The date alone, as for what is past: a count of days would rewrite the plan every night.
+            shown=phrases.until(fact.effective or ""),
+            gap=phrases.missing(concept),
+            evidence=(fact.evidence,),
+        )
+
+    def _is_past(self, fact: Fact) -> bool:
+        days = days_of(fact.effective or "")
+        return days is None or days[1] < self.snapshot.as_of
 
     def _flag(self, concept: Concept, variable: str, *, value: bool, facts: Iterable[Fact]) -> Binding:
         found = sorted(facts, key=lambda fact: (fact.effective or "", fact.evidence.reference))
@@ -285,13 +356,14 @@ def concept_of(variable: str, vocabulary: Vocabulary) -> Concept | None:
         return concepts[variable]
     for suffix in (DAYS, EVER):
         concept = concepts.get(variable.removesuffix(suffix))
-        if concept is not None and (suffix == DAYS or concept.kind != "measurement"):
+        if concept is not None and (suffix == DAYS or concept.kind not in VALUED):
             return concept
     return None
 
 
 def _evidence(facts: Iterable[Fact]) -> tuple[Evidence, ...]:
-    return tuple(fact.evidence for fact in facts)
+    """What the facts were read from; of a derived one also everything that it was worked out from. Each once."""
+    return tuple(dict.fromkeys(one for fact in facts for one in (fact.evidence, *fact.inputs)))
 
 
 def _starts_after(fact: Fact, limit: date) -> bool:
@@ -307,38 +379,3 @@ def _latest(facts: Iterable[Fact]) -> list[Fact]:
         (fact for moment, fact in dated if moment == newest),
         key=lambda fact: (fact.evidence.reference, str(fact.value)),
     )
-
-
-def _span(fact: Fact, concept: Concept) -> Interval | None:
-    """What the fact says of the true value: a comparator leaves it open to the end of what is plausible."""
-    if fact.value is None:
-        both = fact.low is not None or fact.high is not None
-        return Interval(fact.low, fact.high) if both else None
-    lowest, highest = concept.plausible or (None, None)
-    match fact.comparator:
-        case None:
-            return Interval(fact.value, fact.value)
-        case "<" | "<=":
-            return Interval(lowest, fact.value, high_open=fact.comparator == "<")
-        case ">" | ">=":
-            return Interval(fact.value, highest, low_open=fact.comparator == ">")
-
-
-def _hull(spans: list[Interval]) -> Interval | Decimal:
-    """The smallest range that holds all of them, as a plain number where it is one."""
-    low = min(spans, key=lambda s: (s.low is not None, s.low or Decimal(0), s.low_open))
-    high = max(spans, key=lambda s: (s.high is None, s.high or Decimal(0), not s.high_open))
-    if low.low is not None and low.low == high.high:
-        return low.low
-    return Interval(low.low, high.high, low.low_open, high.high_open)
-
-
-def _as_recorded(facts: list[Fact], value: Interval | Decimal, concept: Concept) -> str:
-    unit = concept.unit or ""
-    if len(facts) == 1 and facts[0].comparator and facts[0].value is not None:
-        return f"{facts[0].comparator}{phrases.quantity(facts[0].value, unit)}"
-    return phrases.quantity(value, unit)
-
-
-def _range(low: Decimal, high: Decimal) -> Interval | Decimal:
-    return low if low == high else Interval(low, high)

@@ -37,6 +37,12 @@ class Library:
             return next((entry for entry in entries if entry.resource.get("version") == version), None)
         return max(entries, key=lambda entry: _order(entry.resource.get("version", "")), default=None)
 
+    def canonicals(self) -> tuple[str, ...]:
+        """Every `url|version` there is."""
+        return tuple(
+            f"{url}|{entry.resource.get('version')}" for url, entries in self._by_url.items() for entry in entries
+        )
+
 
 def _order(version: str) -> tuple[tuple[int, str], ...]:
     """`1.10.0` after `1.9.0`."""

@@ -1,5 +1,6 @@
 """The protocol linter: a protocol that passes is valid FHIR, cited, complete, and leaves nothing unsaid."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
@@ -8,6 +9,7 @@ from careplan_exchange.knowledge import Document
 from careplan_exchange.model.issue import Finding
 from careplan_exchange.model.proposal import ActivityKind
 from careplan_exchange.model.vocabulary import Vocabulary
+from careplan_exchange.spelling import did_you_mean
 
 from . import elements
 from .elements import Element, extension, items
@@ -20,8 +22,12 @@ from .loading import PLAN_FILES
 _REQUIRED = ("url", "version", "title", "approvalDate", "lastReviewDate", "effectivePeriod", "author")
 
 
-def lint(documents: Sequence[Document], vocabulary: Vocabulary) -> tuple[Finding, ...]:
-    """Everything that is wrong with these protocol files, by file and line; none means that they load."""
+def lint(documents: Sequence[Document], vocabulary: Vocabulary, *, sound: bool = True) -> tuple[Finding, ...]:
+    """Everything that is wrong with these protocol files, by file and line; none means that they load.
+
+    Of a vocabulary that is not `sound` (profiles/ has findings of its own) a code may be missing through no fault
+    of the protocol: then it is not asked whether profiles/ knows the codes of goals.
+    """
     definitions = [document for document in documents if _kind(document)]
     findings = [
         document.finding(
@@ -32,18 +38,22 @@ def lint(documents: Sequence[Document], vocabulary: Vocabulary) -> tuple[Finding
     ]
     library = Library(definitions)
     used: set[str] = set()
+    unread = False
     for document in definitions:
         invalid = list(_valid(document))
         findings += invalid
         if invalid:
+            unread = unread or _kind(document) == "PlanDefinition"
             continue
         findings += _extensions(document.content, (), document)
         if _kind(document) == "PlanDefinition":
-            findings += _plan(Entry(resource=document.content, document=document), library, vocabulary, used)
+            entry = Entry(resource=document.content, document=document)
+            findings += _plan(entry, library, vocabulary, used, sound=sound)
         else:
             findings += _activity(document.content, document, vocabulary)
     findings += _identities(definitions)
-    findings += _unused(definitions, used)
+    if not unread:  # a plan that cannot be read may be the one that points at it
+        findings += _unused(definitions, used)
     return tuple(sorted(set(findings), key=lambda found: (found.file, found.line, found.message)))
 
 
@@ -65,7 +75,26 @@ def _valid(document: Document) -> Iterator[Finding]:
         for found in error.errors():
             path = found["loc"]
             shown = ".".join(str(part) for part in path)
-            yield document.finding(f"Not valid FHIR at {shown}: {found['msg']}.", "Mend the element.", *path)
+            suggested = ""
+            if found["type"] == "extra_forbidden":
+                suggested = did_you_mean(str(path[-1]), _beside(model, path[:-1]))
+            yield document.finding(
+                f"Not valid FHIR at {shown}: {found['msg']}.", f"Mend the element.{suggested}", *path
+            )
+
+
+def _beside(model: Any, path: Path) -> tuple[str, ...]:
+    """The names that an element at this path below a `model` of fhir.resources may have."""
+    from fhir.resources.R4B import get_fhir_model_class
+
+    for step in path:
+        if isinstance(step, str):
+            field = next((found for found in model.model_fields.values() if found.alias == step), None)
+            kind = re.search(r"(\w+)Type\b", str(field.annotation if field else ""))
+            if kind is None:
+                return ()
+            model = get_fhir_model_class(kind[1])
+    return tuple(model.elements_sequence())
 
 
 def _extensions(element: Any, path: Path, document: Document) -> Iterator[Finding]:
@@ -76,7 +105,7 @@ def _extensions(element: Any, path: Path, document: Document) -> Iterator[Findin
             if url.startswith("urn:careplan-exchange:") and url not in elements.EXTENSIONS:
                 yield document.finding(
                     f"There is no extension '{url}'.",
-                    "See docs/apply.md for those there are.",
+                    f"See docs/apply.md for those there are.{did_you_mean(url, elements.EXTENSIONS)}",
                     *path,
                     "extension",
                     index,
@@ -88,7 +117,9 @@ def _extensions(element: Any, path: Path, document: Document) -> Iterator[Findin
             yield from _extensions(value, (*path, index), document)
 
 
-def _plan(entry: Entry, library: Library, vocabulary: Vocabulary, used: set[str]) -> Iterator[Finding]:
+def _plan(
+    entry: Entry, library: Library, vocabulary: Vocabulary, used: set[str], *, sound: bool
+) -> Iterator[Finding]:
     plan, document = entry.resource, entry.document
     for name in _REQUIRED:
         if not plan.get(name):
@@ -99,28 +130,59 @@ def _plan(entry: Entry, library: Library, vocabulary: Vocabulary, used: set[str]
         yield document.finding("The protocol has no disclaimer.", f"Add the extension {elements.DISCLAIMER}.")
     if not elements.citations(items(plan, "relatedArtifact")):
         yield document.finding("The protocol names no source.", "Add a relatedArtifact of type citation.")
-    yield from lint_goals(plan, document, vocabulary)
+    yield from lint_goals(plan, document, vocabulary, sound=sound)
     yield from lint_actions(entry, library, vocabulary, used)
 
 
 def _activity(definition: Element, document: Document, vocabulary: Vocabulary) -> Iterator[Finding]:
     kind = definition.get("kind")
     topics = [found.code for topic in items(definition, "topic") for found in elements.codings(topic)]
-    demands = {
-        **{f"has {name}": bool(definition.get(name)) for name in ("url", "version", "title", "description")},
-        "has kind ServiceRequest or MedicationRequest": kind in {"ServiceRequest", "MedicationRequest"},
-        "has intent proposal: a person approves everything": definition.get("intent") == "proposal",
-        "has no doNotPerform, which means its opposite to a client that ignores it": "doNotPerform"
-        not in definition,
-        "has a productCodeableConcept where it is a medication": kind != "MedicationRequest"
-        or "productCodeableConcept" in definition,
-        f"has a topic in {elements.KIND_SYSTEM}": any(code in get_args(ActivityKind) for code in topics),
-        f"has {elements.PATIENT_TEXT}": bool(extension(definition, elements.PATIENT_TEXT)),
-        "has a relatedArtifact of type citation": bool(elements.citations(items(definition, "relatedArtifact"))),
-    }
-    for demand, met in demands.items():
+    demands: tuple[tuple[str, str, bool], ...] = (
+        *(
+            (f"has {name}", name, bool(definition.get(name)))
+            for name in ("url", "version", "title", "description")
+        ),
+        (
+            "has kind ServiceRequest or MedicationRequest",
+            "kind",
+            kind in {"ServiceRequest", "MedicationRequest"},
+        ),
+        (
+            "has intent proposal: a person approves everything",
+            "intent",
+            definition.get("intent") == "proposal",
+        ),
+        (
+            "has no doNotPerform, which means its opposite to a client that ignores it",
+            "doNotPerform",
+            "doNotPerform" not in definition,
+        ),
+        (
+            "has a productCodeableConcept where it is a medication",
+            "kind",
+            kind != "MedicationRequest" or "productCodeableConcept" in definition,
+        ),
+        (
+            f"has a topic in {elements.KIND_SYSTEM}",
+            "topic",
+            any(code in get_args(ActivityKind) for code in topics),
+        ),
+        (
+            f"has {elements.PATIENT_TEXT}",
+            "extension",
+            bool(extension(definition, elements.PATIENT_TEXT)),
+        ),
+        (
+            "has a relatedArtifact of type citation",
+            "relatedArtifact",
+            bool(elements.citations(items(definition, "relatedArtifact"))),
+        ),
+    )
+    for demand, where, met in demands:
         if not met:
-            yield document.finding(f"Every activity {demand}; this one does not.", "See protocols/README.md.")
+            yield document.finding(
+                f"Every activity {demand}; this one does not.", "See protocols/README.md.", where
+            )
     for index, found in enumerate(items(definition, "dynamicValue")):
         yield from lint_dynamic(found, ("dynamicValue", index), document, vocabulary)
 

@@ -6,6 +6,7 @@ from typing import get_args
 from careplan_exchange.model.issue import Finding
 from careplan_exchange.model.proposal import Citation
 from careplan_exchange.model.vocabulary import Vocabulary
+from careplan_exchange.spelling import did_you_mean, nearest
 
 from . import elements
 from .elements import Element, extension, items
@@ -41,9 +42,11 @@ def lint_actions(entry: Entry, library: Library, vocabulary: Vocabulary, used: s
     for action, path in actions:
         if ids.count(str(action.get("id"))) > 1 or "id" not in action:
             yield document.finding("The action has no id of its own.", "Give it a unique id.", *path)
-        for what, name, known in _names(action, ids, goals):
+        for what, name, known, place in _names(action, ids, goals):
             if name not in known:
-                yield document.finding(f"There is no {what} '{name}'.", "Mend the name.", *path)
+                yield document.finding(
+                    f"There is no {what} '{name}'.", f"Mend the name.{did_you_mean(name, known)}", *path, *place
+                )
         for element, why in _IGNORED.items():
             if element in action:
                 yield document.finding(
@@ -56,14 +59,20 @@ def lint_actions(entry: Entry, library: Library, vocabulary: Vocabulary, used: s
         yield from _definition(action, path, entry, library, used)
 
 
-def _names(action: Element, ids: list[str], goals: set[str]) -> Iterator[tuple[str, str, Collection[str]]]:
-    """Everything in an action that must name something that is there."""
+def _names(action: Element, ids: list[str], goals: set[str]) -> Iterator[tuple[str, str, Collection[str], Path]]:
+    """Everything in an action that must name something that is there, and where in the action it stands."""
     keys = {goal.split(".")[0] for goal in goals}
-    yield from (("goal", goal, goals) for goal in items(action, "goalId"))
-    yield from (("goal", goal, keys) for goal in elements.extensions(action, elements.SUPPORTS))
-    yield from (("action", str(found.get("actionId")), ids) for found in items(action, "relatedAction"))
-    yield "selectionBehavior", action.get("selectionBehavior", "any"), get_args(Selection)
-    yield "priority", action.get("priority", "routine"), get_args(Priority)
+    yield from (("goal", goal, goals, ("goalId", n)) for n, goal in enumerate(items(action, "goalId")))
+    yield from (("goal", goal, keys, ("extension",)) for goal in elements.extensions(action, elements.SUPPORTS))
+    yield from (
+        ("action", str(found.get("actionId")), ids, ("relatedAction", n, "actionId"))
+        for n, found in enumerate(items(action, "relatedAction"))
+    )
+    for what, allowed, usual in (
+        ("selectionBehavior", get_args(Selection), "any"),
+        ("priority", get_args(Priority), "routine"),
+    ):
+        yield what, action.get(what, usual), allowed, (what,)
 
 
 def _definition(action: Element, path: Path, entry: Entry, library: Library, used: set[str]) -> Iterator[Finding]:
@@ -81,9 +90,10 @@ def _definition(action: Element, path: Path, entry: Entry, library: Library, use
         return
     target = library.find(canonical, entry)
     if target is None:
+        used.add(nearest(canonical, library.canonicals()) or "")  # the one that was probably meant is not unused
         yield document.finding(
             f"Nothing has the canonical '{canonical}'.",
-            "Add the definition, or mend it.",
+            f"Add the definition, or mend it.{did_you_mean(canonical, library.canonicals())}",
             *path,
             "definitionCanonical",
         )

@@ -7,6 +7,7 @@ from typing import get_args
 from careplan_exchange.knowledge import Document
 from careplan_exchange.model.issue import Finding
 from careplan_exchange.model.vocabulary import Vocabulary
+from careplan_exchange.spelling import did_you_mean
 
 from . import elements
 from .bindings import DAYS, PATIENT_VARIABLES, concept_of
@@ -83,7 +84,8 @@ def _variable(name: str, where: Path, document: Document, vocabulary: Vocabulary
     if name not in PATIENT_VARIABLES and concept_of(name, vocabulary) is None:
         yield document.finding(
             f"There is no variable '%{name}'.",
-            "Use %age, %sex or a concept of profiles/ (also with _days, and _ever where it is no measurement).",
+            "Use %age, %sex or a concept of profiles/ (also with _days, and _ever where it holds true or false)."
+            f"{did_you_mean(name, [*PATIENT_VARIABLES, *vocabulary.concepts])}",
             *where,
         )
 
@@ -164,7 +166,11 @@ def _policy(
 def can_be_unknown(variable: str, vocabulary: Vocabulary) -> bool:
     """Whether a record that was read whole can leave this variable empty."""
     concept = concept_of(variable, vocabulary)
-    if concept is None or concept.kind in {"measurement", "status"} or concept.max_age_days is not None:
+    if (
+        concept is None
+        or concept.kind in {"measurement", "status", "stage", "circumstance", "visit"}
+        or concept.max_age_days is not None
+    ):
         return True
     return concept.when_absent == "unknown" or variable == concept.id + DAYS
 
@@ -175,6 +181,8 @@ def _type(variable: str, vocabulary: Vocabulary) -> str:
     concept = concept_of(variable, vocabulary)
     if concept is None or variable == concept.id + DAYS or concept.kind == "measurement":
         return "number"
+    if concept.kind == "stage":
+        return "text"
     return "boolean"
 
 

@@ -16,7 +16,7 @@ _PRIORITIES = frozenset({"high-priority", "medium-priority", "low-priority"})
 _CALENDAR = frozenset({"d", "wk", "mo", "a"})
 
 
-def lint_goals(plan: Element, document: Document, vocabulary: Vocabulary) -> Iterator[Finding]:
+def lint_goals(plan: Element, document: Document, vocabulary: Vocabulary, *, sound: bool) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, goal in enumerate(items(plan, "goal")):
         path: Path = ("goal", index)
@@ -28,7 +28,9 @@ def lint_goals(plan: Element, document: Document, vocabulary: Vocabulary) -> Ite
         seen.add(name)
         yield from _goal(goal, path, document)
         for number, target in enumerate(items(goal, "target")):
-            yield from _target(target, (*path, "target", number), document, vocabulary)
+            yield from _target(target, (*path, "target", number), document, vocabulary, sound=sound)
+        if not sound:
+            continue
         for coding in (coding for concept in items(goal, "addresses") for coding in elements.codings(concept)):
             if not any(found.kind == "condition" for found in _concepts(coding, vocabulary)):
                 yield document.finding(
@@ -50,22 +52,27 @@ def _goal(goal: Element, path: Path, document: Document) -> Iterator[Finding]:
         yield document.finding("The goal has no priority.", f"Use {', '.join(sorted(_PRIORITIES))}.", *path)
 
 
-def _target(target: Element, path: Path, document: Document, vocabulary: Vocabulary) -> Iterator[Finding]:
+def _target(
+    target: Element, path: Path, document: Document, vocabulary: Vocabulary, *, sound: bool
+) -> Iterator[Finding]:
     measures = elements.codings(target.get("measure"))
     concepts = [concept for coding in measures for concept in _concepts(coding, vocabulary)]
-    if not concepts:
+    if not concepts and sound:
         yield document.finding("The target measures nothing that profiles/ knows.", "Use a known code.", *path)
-    bounds = [(target.get("detailRange") or {}).get(side) for side in ("low", "high")]
-    quantities = [bound for bound in (*bounds, target.get("detailQuantity")) if bound]
+    bounds = target.get("detailRange") or {}
+    quantities = [(("detailRange", side), bounds[side]) for side in ("low", "high") if bounds.get(side)]
+    if target.get("detailQuantity"):
+        quantities.append((("detailQuantity", "code"), target["detailQuantity"]))
     if not quantities:
         yield document.finding("The target has no value.", "Add a detailRange or detailQuantity.", *path)
-    for quantity in quantities:
+    for place, quantity in quantities:
         for concept in concepts:
             if quantity.get("code") != concept.unit:
                 yield document.finding(
                     f"The target is in '{quantity.get('code')}', {concept.id} in '{concept.unit}'.",
                     f"Give the value in {concept.unit}, with that code.",
                     *path,
+                    *place,
                 )
     due = target.get("due")
     if due and due.get("code") not in _CALENDAR:
@@ -76,5 +83,6 @@ def _concepts(coding: Coding, vocabulary: Vocabulary) -> list[Concept]:
     return [
         concept
         for concept in vocabulary.concepts.values()
-        if (value_set := vocabulary.value_sets.get(concept.value_set)) is not None and value_set.contains(coding)
+        if (value_set := vocabulary.value_sets.get(concept.value_set or "")) is not None
+        and value_set.contains(coding)
     ]

@@ -26,6 +26,13 @@ _ASK = {
     "procedure": "Was it done: {inline}? The record does not say.",
     "family-history": "Is there {inline}? The record does not say.",
     "status": "{title}: what holds now? The record does not say.",
+    "stage": "{title}: which is it? The record does not say.",
+    "gene-finding": "Is there {inline}? The record holds no result that counts.",
+    "immunization": "Was it given: {inline}? The record does not say.",
+    "device": "Does the patient have {inline}? The record does not say.",
+    "visit": "When is or was the {inline}? The record does not say.",
+    "order": "Is it ordered: {inline}? The record does not say.",
+    "circumstance": "{title}: what holds now? The record does not say.",
 }
 
 
@@ -60,6 +67,11 @@ def since(on: str) -> str:
     return f"since {on[:10]}"
 
 
+def until(on: str) -> str:
+    """How the time until a fact is shown: by the fact's own date."""
+    return f"on {on[:10]}"
+
+
 def when(concept: Concept) -> str:
     return f"When was the latest: {inline(concept.title)}? The record does not say."
 
@@ -85,8 +97,10 @@ def readable(unit: str) -> str:
     return re.sub(r"[\[\]{}]", "", unit).replace("_", " ")
 
 
-def dated(text: str, on: str) -> str:
-    return f"{text} ({on[:10]})" if on else text
+def dated(text: str, on: str, *, calculated: bool = False) -> str:
+    """`8.1 % (2026-10-02)`; of a value that no one measured but a rule worked out, also that."""
+    notes = [*([on[:10]] if on else []), *(["calculated"] if calculated else [])]
+    return f"{text} ({', '.join(notes)})" if notes else text
 
 
 def comparison(title: str, shown: str, operator: str, limit: str, *, holds: bool) -> str:

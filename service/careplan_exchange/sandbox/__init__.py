@@ -6,8 +6,9 @@ is not valid, and fails exactly as it is told to. `create_app` gives the applica
 `careplan sandbox` does, `serve_in_background` serves it beside other work and gives its URL and a hand on its
 faults; `load_directory` fills it. A `Fault` says what goes wrong, for which requests, how often. Read
 `interactions.py` first, then `bundles.py`; `store.py` keeps the versions, `rules.py` judges what is written,
-`search.py` reads queries, `striking.py` makes faults happen; `parameters.py`, `invariants.py` and `rules/`
-are the data.
+`search.py` reads queries, `pages.py` shows what they found. `faults.py` lists what can go wrong; `striking.py`
+does it to requests and answers, `spoiling.py` to pages. `parameter_rows.py`, `invariants.py`, `vendors.py` and
+`rules/` are the data.
 """
 
 from pathlib import Path

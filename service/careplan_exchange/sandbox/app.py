@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, parse_qsl
 import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from careplan_exchange.logs import SANDBOX_FAULT, get_logger
 from careplan_exchange.model.codec import decode, encode
@@ -31,11 +32,13 @@ from .scopes import Scopes
 from .smart import CONFIGURATION_PATH, TOKEN_PATH, TOKEN_SECONDS, Authorizer, TokenRefusedError
 from .state import Server
 from .striking import FaultMiddleware
+from .vendors import OWN_NAME
 
 BASE = "/fhir"
 CONTROL = "$faults"
 FHIR_JSON = "application/fhir+json"
 LARGEST_BODY = 64 * 1024**2
+_WORTH_PACKING = 2048
 
 _JSON_TYPES = frozenset({FHIR_JSON, "application/json", "text/json"})
 _ACCEPTED = _JSON_TYPES | {"*/*", "application/*", ""}
@@ -68,17 +71,21 @@ def create_app(
     token_seconds: int = TOKEN_SECONDS,
     clock: Callable[[], datetime] = utc_now,
     ids: Callable[[], str] = new_id,
+    software: str | None = None,
 ) -> FastAPI:
     """The application; its state is at `app.state.server`. FHIR is below `/fhir`.
 
     `database` None keeps the data in memory. `control` mounts `/fhir/$faults`: POST arms a Fault, GET lists,
     DELETE disarms all. `bearer` or `basic` (name, password): who may do anything but read the
     CapabilityStatement. `smart`: a JWK Set file; whoever signs with one of its keys gets a token for as many of
-    `smart_scopes` as asked for (SMART Backend Services), and without one nothing else is answered. Raises
+    `smart_scopes` as asked for (SMART Backend Services), and without one nothing else is answered. `software` is
+    its name in the CapabilityStatement; by that of a vendor in `vendors.py` it demands what theirs does. Raises
     StoreVersionError, StoreUnavailableError, SettingsError (no such keys).
     """
     armed = faults if faults is not None else Faults()
-    server = Server(release=release, database=database, faults=armed, clock=clock, ids=ids)
+    server = Server(
+        release=release, database=database, faults=armed, clock=clock, ids=ids, software=software or OWN_NAME
+    )
     app = FastAPI(openapi_url=None)
     app.state.server = server
     if smart is not None:
@@ -101,6 +108,7 @@ def create_app(
     for route in (BASE, f"{BASE}/{{path:path}}"):
         app.add_api_route(route, fhir, methods=["GET", "POST", "PUT", "DELETE"])
     app.add_exception_handler(HTTPException, _no_route)
+    app.add_middleware(GZipMiddleware, minimum_size=_WORTH_PACKING, compresslevel=1)
     app.add_middleware(FaultMiddleware, faults=armed, base=BASE, control=CONTROL if control else None)
     return app
 

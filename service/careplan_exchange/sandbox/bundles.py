@@ -75,9 +75,10 @@ def _call(call: Call, entry: Any, where: str) -> Call:
 def _alone(server: Server, call: Call) -> Json:
     """One entry of a batch: its failure is its own."""
     try:
-        fault = server.faults.take({"status"}, call.method, call.url)
+        fault = server.faults.take({"status", "outcome_200"}, call.method, call.url)
         if fault is not None:
-            raise refusal(fault.status, "transient", "A fault was asked for.")
+            status = 200 if fault.kind == "outcome_200" else fault.status
+            raise refusal(status, "transient", "A fault was asked for.")
         return _entry(answer(server, call), call)
     except RefusalError as problem:
         response = {"status": _status(problem.status), "outcome": outcome_of(problem.problems)}
@@ -154,7 +155,7 @@ def _conditions(server: Server, calls: list[Call]) -> dict[int, Version]:
             if key in asked:
                 raise refusal(400, "duplicate", "Two entries create under the same condition.")
             asked.add(key)
-            held = condition(server, one, known_type(one.path))
+            held = condition(server, one, known_type(one.path, server.release))
         except RefusalError as problem:
             raise problem.at(f"Bundle.entry[{index}]") from None
         if held is not None:
@@ -196,14 +197,16 @@ def _step(server: Server, call: Call, index: int, plan: _Plan) -> Answer:
             return Answer(status=200, stored=plan.existing[index], located=True, shown=shown)
         match call.method, call.segments:
             case "POST", (kind,):
-                known_type(kind)
+                known_type(kind, server.release)
                 new_id = plan.ids[index]
                 return create(server, call, kind, places=plan.places, resource_id=new_id, checked=False)
             case "PUT", (kind, resource_id):
-                known_type(kind)
+                known_type(kind, server.release)
                 return update(server, call, kind, known_id(resource_id), places=plan.places, checked=False)
             case "DELETE", (kind, resource_id):
-                return delete(server, call, known_type(kind), known_id(resource_id), checked=False)
+                return delete(
+                    server, call, known_type(kind, server.release), known_id(resource_id), checked=False
+                )
             case "GET", _:
                 return answer(server, call)
         raise refusal(405, "not-supported", "There is no such interaction in a transaction.")

@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from careplan_exchange.model.record import FhirRelease
+
 from .outcomes import Json, refusal
-from .parameters import TYPES
+from .parameters import types_of
 from .scopes import Scopes, need
 from .store import Version
 
@@ -83,9 +85,9 @@ def require_scope(call: Call) -> None:
     raise refusal(403, "forbidden", "The scopes of the token do not allow this.", headers=challenge)
 
 
-def known_type(name: str) -> str:
-    """Raises RefusalError (404) for a resource type that the sandbox does not take."""
-    if name not in TYPES:
+def known_type(name: str, release: FhirRelease) -> str:
+    """Raises RefusalError (404) for a resource type that the sandbox does not take in this release."""
+    if name not in types_of(release):
         raise refusal(404, "not-supported", "There is no such resource type here.")
     return name
 
@@ -103,3 +105,8 @@ def version_in(etag: str, header: str) -> str:
     if match is None:
         raise refusal(400, "value", f'{header} has the form W/"<version>".')
     return match[1]
+
+
+def number(text: str) -> int | None:
+    """A count, offset or version that is written as digits; None for anything else, and beyond nine of them."""
+    return int(text) if text.isdecimal() and len(text) <= 9 else None

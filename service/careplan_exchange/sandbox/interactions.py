@@ -1,17 +1,22 @@
-"""The interactions of one resource: read, vread, history, search, create, update, delete.
+"""The interactions of one resource: read, vread, history, search, $everything, create, update, delete.
 
 http://hl7.org/fhir/R4/http.html. Each takes a Call and gives an Answer, or raises RefusalError.
 """
 
+from array import array
 from collections.abc import Mapping
 
-from .calls import Answer, Call, known_id, known_type, require_scope, version_in
+from .calls import Answer, Call, known_id, known_type, number, require_scope, version_in
+from .everything import everything
 from .outcomes import Json, Problem, outcome_of, refusal
-from .pages import Result, bundle, has_next
-from .search import DEFAULT_PAGE, LARGEST_PAGE, found, parse
+from .pages import Place, Result, bundle, shown
+from .search import found, parse
+from .shaping import Shape, page_size
+from .spoiling import in_small_pages, refuse_expired, spoiled
 from .state import Server
 from .statement import capability_statement
 from .store import Version
+from .vendors import require_demanded
 
 
 def answer(server: Server, call: Call) -> Answer:  # noqa: C901, PLR0911 - a table of routes, one line a route
@@ -22,27 +27,29 @@ def answer(server: Server, call: Call) -> Answer:  # noqa: C901, PLR0911 - a tab
             return Answer(
                 status=200,
                 body=capability_statement(
-                    server.release, call.base_url, token_url=server.token_url(call.base_url)
+                    server.release, server.software, call.base_url, token_url=server.token_url(call.base_url)
                 ),
             )
         case "GET", () if dict(call.pairs).get("_getpages"):
             return _further_page(server, call)
         case "GET", (kind,):
-            return _search(server, call, known_type(kind))
+            return _search(server, call, known_type(kind, server.release))
         case "GET", (kind, resource_id):
-            return _read(server, call, known_type(kind), known_id(resource_id))
+            return _read(server, call, known_type(kind, server.release), known_id(resource_id))
+        case "GET", ("Patient", resource_id, "$everything"):
+            return _first_page(server, call, everything(server, call, resource_id))
         case "GET", (kind, resource_id, "_history"):
-            return _history(server, call, known_type(kind), known_id(resource_id))
-        case "GET", (kind, resource_id, "_history", number):
-            return _vread(server, known_type(kind), known_id(resource_id), number)
+            return _history(server, call, known_type(kind, server.release), known_id(resource_id))
+        case "GET", (kind, resource_id, "_history", version):
+            return _vread(server, known_type(kind, server.release), known_id(resource_id), version)
         case "POST", (kind, "_search"):
-            return _search(server, call, known_type(kind))
+            return _search(server, call, known_type(kind, server.release))
         case "POST", (kind,):
-            return create(server, call, known_type(kind))
+            return create(server, call, known_type(kind, server.release))
         case "PUT", (kind, resource_id):
-            return update(server, call, known_type(kind), known_id(resource_id))
+            return update(server, call, known_type(kind, server.release), known_id(resource_id))
         case "DELETE", (kind, resource_id):
-            return delete(server, call, known_type(kind), known_id(resource_id))
+            return delete(server, call, known_type(kind, server.release), known_id(resource_id))
     raise refusal(405, "not-supported", "There is no such interaction here.")
 
 
@@ -57,8 +64,8 @@ def _read(server: Server, call: Call, kind: str, resource_id: str) -> Answer:
     return Answer(status=200, stored=held, shown=True)
 
 
-def _vread(server: Server, kind: str, resource_id: str, number: str) -> Answer:
-    held = server.store.version(kind, resource_id, int(number)) if number.isdecimal() else None
+def _vread(server: Server, kind: str, resource_id: str, version: str) -> Answer:
+    held = server.store.version(kind, resource_id, number(version) or 0)
     if held is None:
         raise refusal(404, "not-found", f"There is no such version of this {kind}.")
     if held.body is None:
@@ -70,39 +77,42 @@ def _history(server: Server, call: Call, kind: str, resource_id: str) -> Answer:
     versions = server.store.history(kind, resource_id)
     if not versions:
         raise refusal(404, "not-found", f"There is no such {kind}.")
-    count = DEFAULT_PAGE
+    shape = Shape()
     for name, value in call.pairs:
-        if name != "_count" or not value.isdecimal() or int(value) == 0:
+        if name != "_count" or page_size(value) == 0:
             raise refusal(400, "not-supported", "A history takes _count, a number above 0, and nothing else.")
-        count = min(int(value), LARGEST_PAGE)
-    result = Result("history", tuple(versions), count, f"{call.base_url}/{call.url}")
-    return Answer(status=200, body=_first_page(server, call, result))
+        shape = Shape(count=page_size(value))
+    seqs = array("q", [one.seq for one in versions])
+    return _first_page(server, call, Result(kind="history", seqs=seqs, url=call.url, shape=shape))
 
 
 def _search(server: Server, call: Call, kind: str) -> Answer:
-    search = parse(kind, call.pairs, call.base_url, lenient=call.lenient)
+    search = parse(call, kind, server.release)
+    require_demanded(server.software, kind, [clause.parameter.name for clause in search.clauses])
     stale = server.faults.take({"stale_search"}, "GET", call.url) is not None
     matches = found(server.store, search, call.base_url, stale=stale)
-    self_url = f"{call.base_url}/{call.url}"
-    if search.only_count:
-        links = [{"relation": "self", "url": self_url}]
+    if search.shape.only_count:
+        links = [{"relation": "self", "url": f"{call.base_url}/{call.url}"}]
         return Answer(status=200, body=bundle("searchset", (), total=len(matches), links=links))
-    result = Result("searchset", tuple(matches), search.count, self_url, search.ignored)
-    return Answer(status=200, body=_first_page(server, call, result))
+    seqs = array("q", matches)
+    result = Result(kind="searchset", seqs=seqs, url=call.url, shape=search.shape, ignored=search.ignored)
+    return _first_page(server, call, result)
 
 
-def _first_page(server: Server, call: Call, result: Result) -> Json:
-    lose = has_next(result, 0) and server.faults.take({"missing_next"}, "GET", call.url) is not None
-    return server.pages.first(result, call.base_url, lose_next=lose)
+def _first_page(server: Server, call: Call, result: Result) -> Answer:
+    return _page(server, call, server.pages.first(in_small_pages(server, result)))
 
 
 def _further_page(server: Server, call: Call) -> Answer:
     asked = dict(call.pairs)
-    if server.faults.take({"expired_page"}, "GET", call.url) is not None:
-        raise refusal(410, "not-found", "This page has expired; begin the search again.")
-    lose = server.faults.take({"missing_next"}, "GET", call.url) is not None
-    page = server.pages.further(asked["_getpages"], asked.get("_offset", ""), call.base_url, lose_next=lose)
-    return Answer(status=200, body=page)
+    place = server.pages.further(asked["_getpages"], asked.get("_offset", ""))
+    refuse_expired(server, place)
+    return _page(server, call, place)
+
+
+def _page(server: Server, call: Call, place: Place) -> Answer:
+    page = shown(server.store, place, call.base_url, server.release)
+    return Answer(status=200, body=spoiled(server, place, page, call.base_url))
 
 
 def create(
@@ -132,7 +142,7 @@ def condition(server: Server, call: Call, kind: str) -> Version | None:
     """What `If-None-Exist` finds. Raises RefusalError: 412 where it is more than one, 400 where it asks
     nothing."""
     asked = Call(method="GET", path=kind, query=(call.if_none_exist or "").lstrip("?"), base_url=call.base_url)
-    search = parse(kind, asked.pairs, call.base_url, lenient=False)
+    search = parse(asked, kind, server.release)
     if not search.clauses:
         raise refusal(400, "required", "If-None-Exist has no criteria.")
     matches = found(server.store, search, call.base_url)
@@ -140,7 +150,7 @@ def condition(server: Server, call: Call, kind: str) -> Version | None:
         raise refusal(
             412, "multiple-matches", f"The condition of the create finds {len(matches)} {kind} resources."
         )
-    return matches[0] if matches else None
+    return server.store.versions(matches)[0] if matches else None
 
 
 def update(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from careplan_exchange.model.record import FhirRelease
 
 from .outcomes import Json
+from .values import span_of
 
 _BOTH: tuple[FhirRelease, ...] = ("R4", "R5")
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -116,6 +117,15 @@ INVARIANTS = (
     Invariant(
         "prr-1", "ServiceRequest", "details of an order need its code",
         lambda node: "orderDetail" not in node or "code" in node,
+    ),
+    Invariant(
+        "ppc-1", "Consent", "a consent has a policy or a policy rule",
+        lambda node: _any_of(node, "policy", "policyRule"), ("R4",),
+    ),
+    Invariant(
+        "mdd-1", "MedicationDispense", "nothing is handed over before it was prepared",
+        lambda node: not _any_of(node, "whenHandedOver") or not _any_of(node, "whenPrepared")
+        or span_of(node["whenPrepared"]).low < span_of(node["whenHandedOver"]).high,
     ),
     Invariant(
         "sev-1", "AuditEvent.entity", "an entity has a name or a query, not both",

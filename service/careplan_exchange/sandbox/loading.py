@@ -12,7 +12,7 @@ from careplan_exchange.model.codec import decode
 from .bundles import carry_out
 from .calls import Call
 from .outcomes import Json, RefusalError
-from .parameters import TYPES
+from .parameters import types_of
 from .state import Server
 from .store import Version
 
@@ -82,10 +82,10 @@ def _keep(server: Server, body: Json) -> list[Version]:
         if "resource" in entry
     ]
     for _, resource, _ in placed:
-        if resource.get("resourceType") not in TYPES:
+        if resource.get("resourceType") not in types_of(server.release):
             raise UsageError(
                 "The folder has a resource type that the sandbox does not take.",
-                mend=f"It takes {', '.join(TYPES)}.",
+                mend=f"It takes {', '.join(types_of(server.release))}.",
             )
     places = {str(url): f"{resource['resourceType']}/{new_id}" for url, resource, new_id in placed if url}
     return [server.save(resource, new_id, "PUT", _NOWHERE, places) for _, resource, new_id in placed]

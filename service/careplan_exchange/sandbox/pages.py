@@ -1,25 +1,63 @@
 """Bundles of matches, page by page. A search is carried out once; its further pages show what was found then."""
 
 import secrets
+from array import array
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import msgspec
 
+from careplan_exchange.model.codec import decode, encode
+from careplan_exchange.model.record import FhirRelease
+
+from .calls import number
 from .outcomes import Json, Problem, outcome_of, refusal
-from .store import Version
+from .shaping import Shape, subset
+from .store import Store, Version
 
 _KEPT = 500
 
 
-class Result(msgspec.Struct, frozen=True):
-    """What one search or history found, to be shown in pages of `count`."""
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What one search, history or operation found: the numbers of versions, to be shown in pages. `url` is what
+    was asked, below the base URL."""
 
     kind: str
-    versions: tuple[Version, ...]
-    count: int
-    self_url: str
+    seqs: "array[int]"
+    url: str
+    shape: Shape
     ignored: tuple[Problem, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return len(self.seqs)
+
+    def on_page(self, offset: int) -> Sequence[int]:
+        return self.seqs[offset : offset + self.shape.count]
+
+    def has_next(self, offset: int) -> bool:
+        return offset + self.shape.count < self.total
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One page of a result: where it begins, and the token that leads to it and on from it."""
+
+    result: Result
+    offset: int
+    token: str | None
+
+    def url(self, base_url: str) -> str:
+        """The address of this page."""
+        return page_url(base_url, self.token, self.offset) if self.offset else f"{base_url}/{self.result.url}"
+
+    def next_url(self, base_url: str) -> str | None:
+        if self.token is None or not self.result.has_next(self.offset):
+            return None
+        return page_url(base_url, self.token, self.offset + self.result.shape.count)
+
+
+def page_url(base_url: str, token: str | None, offset: int) -> str:
+    return f"{base_url}?{urlencode({'_getpages': token, '_offset': offset})}"
 
 
 class Pages:
@@ -28,40 +66,43 @@ class Pages:
     def __init__(self) -> None:
         self._results: dict[str, Result] = {}
 
-    def first(self, result: Result, base_url: str, *, lose_next: bool = False) -> Json:
-        """The first page. `lose_next` leaves out its link to the next one."""
-        token = None
-        if len(result.versions) > result.count and not lose_next:
-            token = secrets.token_urlsafe(12)
-            self._results[token] = result
-            while len(self._results) > _KEPT:
-                del self._results[next(iter(self._results))]
-        return _page(result, 0, token, base_url)
+    def first(self, result: Result) -> Place:
+        """The first page; the result is kept where it has another."""
+        if not result.has_next(0):
+            return Place(result, 0, None)
+        token = secrets.token_urlsafe(12)
+        self._results[token] = result
+        while len(self._results) > _KEPT:
+            del self._results[next(iter(self._results))]
+        return Place(result, 0, token)
 
-    def further(self, token: str, offset: str, base_url: str, *, lose_next: bool = False) -> Json:
+    def further(self, token: str, offset: str) -> Place:
         """A page that a `next` link named. Raises RefusalError: 410 where it has expired, 400."""
         result = self._results.get(token)
         if result is None:
-            raise refusal(410, "not-found", "This page has expired; begin the search again.")
-        if not offset.isdecimal() or int(offset) >= len(result.versions):
+            raise expired()
+        start = number(offset)
+        if start is None or start >= result.total:
             raise refusal(400, "invalid", "There is no such page.")
-        return _page(result, int(offset), None if lose_next else token, base_url)
+        return Place(result, start, token)
 
 
-def has_next(result: Result, offset: int) -> bool:
-    return offset + result.count < len(result.versions)
+def expired() -> Exception:
+    return refusal(410, "not-found", "This page has expired; begin the search again.")
 
 
-def _page(result: Result, offset: int, token: str | None, base_url: str) -> Json:
-    links = [{"relation": "self", "url": result.self_url}]
-    if token is not None and has_next(result, offset):
-        query = urlencode({"_getpages": token, "_offset": offset + result.count})
-        links.append({"relation": "next", "url": f"{base_url}?{query}"})
-    shown = result.versions[offset : offset + result.count]
-    entries = [_entry(version, result.kind, base_url) for version in shown]
+def shown(store: Store, place: Place, base_url: str, release: FhirRelease) -> Json:
+    """The page as a Bundle: its matches, what they include, what was passed over."""
+    result = place.result
+    versions = store.versions(place.result.on_page(place.offset))
+    entries = [_entry(version, result, base_url, release) for version in versions]
+    entries += [_included(one, base_url) for one in _targets(store, versions, result.shape, base_url)]
     if result.ignored:
         entries.append({"resource": outcome_of(result.ignored), "search": {"mode": "outcome"}})
-    return bundle(result.kind, entries, total=len(result.versions), links=links)
+    links = [{"relation": "self", "url": f"{base_url}/{result.url}"}]
+    if (following := place.next_url(base_url)) is not None:
+        links.append({"relation": "next", "url": following})
+    return bundle(result.kind, entries, total=result.total, links=links)
 
 
 def bundle(kind: str, entries: Sequence[Json], *, total: int | None = None, links: Sequence[Json] = ()) -> Json:
@@ -75,16 +116,50 @@ def bundle(kind: str, entries: Sequence[Json], *, total: int | None = None, link
     }
 
 
-def _entry(version: Version, kind: str, base_url: str) -> Json:
-    entry: Json = {"fullUrl": f"{base_url}/{version.reference}"}
-    if version.body is not None:
-        entry["resource"] = msgspec.Raw(version.body)
-    if kind == "searchset":
-        return {**entry, "search": {"mode": "match"}}
+def match(version: Version, base_url: str) -> Json:
+    """A version as a match of a search."""
+    return {**_located(version, base_url), "search": {"mode": "match"}}
+
+
+def _entry(version: Version, result: Result, base_url: str, release: FhirRelease) -> Json:
+    if result.kind == "searchset":
+        entry = match(version, base_url)
+        if result.shape.elements and version.body is not None:
+            part = subset(decode(version.body), result.shape.elements, release)
+            entry["resource"] = msgspec.Raw(encode(part))
+        return entry
     url = version.type if version.method == "POST" else version.reference
     status = {"POST": "201 Created", "DELETE": "204 No Content"}.get(version.method, "200 OK")
     return {
-        **entry,
+        **_located(version, base_url),
         "request": {"method": version.method, "url": url},
         "response": {"status": status, "etag": f'W/"{version.number}"', "lastModified": version.updated},
     }
+
+
+def _located(version: Version, base_url: str) -> Json:
+    entry: Json = {"fullUrl": f"{base_url}/{version.reference}"}
+    if version.body is not None:
+        entry["resource"] = msgspec.Raw(version.body)
+    return entry
+
+
+def _included(version: Version, base_url: str) -> Json:
+    return {**_located(version, base_url), "search": {"mode": "include"}}
+
+
+def _targets(store: Store, matches: Sequence[Version], shape: Shape, base_url: str) -> list[Version]:
+    """What the matches of a page refer to by the parameters that were asked to include, each once."""
+    if not shape.includes:
+        return []
+    seen = {one.reference for one in matches}
+    found = []
+    for one in matches:
+        body = decode(one.body or b"{}")
+        for target in (each for include in shape.includes for each in include.targets(body, base_url)):
+            reference = f"{target.type}/{target.id}"
+            held = store.current(target.type, target.id) if reference not in seen else None
+            seen.add(reference)
+            if held is not None and held.body is not None:
+                found.append(held)
+    return found

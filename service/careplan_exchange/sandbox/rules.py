@@ -50,7 +50,7 @@ def judge(body: Json, release: FhirRelease, type_behind: Callable[[str], str | N
     name = body["resourceType"]
     rules = _rules(release)
     try:
-        model = _model_class(name, release).model_validate(body)
+        model = model_class(name, release).model_validate(body)
     except ValidationError as error:
         return Verdict([_structure(name, problem) for problem in _readable(error)], [])
     syntax = [*_empty(body, name), *_codes(model, body, name, rules["codes"])]
@@ -83,7 +83,8 @@ def _broken_invariants(body: Json, release: FhirRelease) -> Iterator[Problem]:
 
 
 @cache
-def _model_class(name: str, release: FhirRelease) -> type[BaseModel]:
+def model_class(name: str, release: FhirRelease) -> type[BaseModel]:
+    """The model of a resource type of the sandbox, in fhir.resources."""
     if release == "R4":
         from fhir.resources.R4B import get_fhir_model_class
     else:

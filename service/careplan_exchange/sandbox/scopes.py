@@ -44,6 +44,8 @@ def need(method: str, segments: tuple[str, ...]) -> tuple[str, str] | None:  # n
             return None  # a further page has an address that only the search before it has told
         case ("GET", (kind,)) | ("POST", (kind, "_search")):
             return kind, "s"
+        case "GET", (_, _, "$everything"):
+            return "*", "r"
         case "GET", (kind, *_):
             return kind, "r"
         case "POST", (kind, *_):

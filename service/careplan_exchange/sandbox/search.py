@@ -1,20 +1,20 @@
 """Search: a query read strictly, its matches, and their pages (http://hl7.org/fhir/R4/search.html)."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import msgspec
 
 from careplan_exchange.model.codec import decode
+from careplan_exchange.model.record import FhirRelease
 
+from .calls import Call
 from .outcomes import Json, Problem, RefusalError, refusal
 from .parameters import RESULT, Parameter, parameters
+from .shaping import LARGEST_PAGE, Shape
 from .store import Condition, Store, Version
 from .values import Span, keys, span_of, spans, texts, token_key
-
-DEFAULT_PAGE = 20
-LARGEST_PAGE = 1000
 
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb)?(\d.*)")
 _COMPARE: dict[str, Callable[[Span, Span], bool]] = {
@@ -40,10 +40,17 @@ class Clause(msgspec.Struct, frozen=True):
     def indexed(self) -> bool:
         return self.parameter.kind not in {"date", "string"} and not self.negated
 
+    @property
+    def of_the_version(self) -> bool:
+        """Whether the store knows the answer without the resource."""
+        return self.parameter.name == "_lastUpdated"
+
+    def covers(self, own: Span) -> bool:
+        return any(_in_time(own, value) for value in self.values)
+
     def matches(self, body: Json, base_url: str) -> bool:
         if self.parameter.kind == "date":
-            own = list(spans(self.parameter, body))
-            return any(_in_time(span, value) for span in own for value in self.values)
+            return any(self.covers(own) for own in spans(self.parameter, body))
         if self.parameter.kind == "string":
             words = list(texts(self.parameter, body))
             return any(word.startswith(value) for word in words for value in self.values)
@@ -55,53 +62,56 @@ class Search(msgspec.Struct, frozen=True):
 
     type: str
     clauses: tuple[Clause, ...]
-    count: int
-    only_count: bool
-    newest_first: bool | None
+    shape: Shape
     ignored: tuple[Problem, ...]
 
 
-def parse(resource_type: str, pairs: Sequence[tuple[str, str]], base_url: str, *, lenient: bool) -> Search:
-    """Raises RefusalError (400) for a parameter or value that is not understood; `lenient` passes over
-    parameters."""
+def parse(call: Call, resource_type: str, release: FhirRelease) -> Search:
+    """Raises RefusalError (400) for a parameter or value that is not understood; a lenient client has its
+    parameters passed over."""
     clauses: list[Clause] = []
     ignored: list[Problem] = []
-    shape = dict.fromkeys(RESULT, "")
-    for name, value in pairs:
+    shape = Shape()
+    for name, value in call.pairs:
         if not value:
             raise refusal(400, "invalid", f"The search parameter {name} has no value.")
-        if name in RESULT:
-            shape[name] = value
-            continue
         try:
-            clauses.append(_clause(resource_type, name, value, base_url))
+            if name.partition(":")[0] in RESULT:
+                shape = shape.changed(name, value, resource_type, release)
+            else:
+                clauses.append(_clause(resource_type, name, value, call.base_url))
         except RefusalError as problem:
-            if not lenient or problem.problems[0].code != "not-supported":
+            if not call.lenient or problem.problems[0].code != "not-supported":
                 raise
             ignored += [msgspec.structs.replace(one, severity="warning") for one in problem.problems]
-    count = _count(shape["_count"])
-    return Search(
-        type=resource_type,
-        clauses=tuple(clauses),
-        count=count,
-        only_count=_summary(shape["_summary"]) or count == 0,
-        newest_first=_order(shape["_sort"]),
-        ignored=tuple(ignored),
-    )
+    return Search(resource_type, tuple(clauses), shape, tuple(ignored))
 
 
-def found(store: Store, search: Search, base_url: str, *, stale: bool = False) -> list[Version]:
-    """The matches; `stale` as they were before the last write."""
+def found(store: Store, search: Search, base_url: str, *, stale: bool = False) -> list[int]:
+    """The numbers of the matching versions; `stale` as they were before the last write."""
     if stale:
-        candidates, clauses = store.before_last_write(search.type), search.clauses
+        hits, clauses = store.before_last_write(search.type), search.clauses
     else:
         indexed = [clause for clause in search.clauses if clause.indexed]
-        candidates = store.find(search.type, [Condition(one.parameter.name, one.values) for one in indexed])
+        hits = store.find(search.type, [Condition(one.parameter.name, one.values) for one in indexed])
         clauses = tuple(clause for clause in search.clauses if not clause.indexed)
-    if clauses:
-        bodies = ((one, decode(one.body or b"{}")) for one in candidates)
-        candidates = [one for one, body in bodies if all(clause.matches(body, base_url) for clause in clauses)]
-    return candidates[::-1] if search.newest_first else candidates
+    for clause in (one for one in clauses if one.of_the_version):
+        hits = [hit for hit in hits if clause.covers(span_of(hit.updated))]
+    seqs = [hit.seq for hit in hits]
+    if rest := [clause for clause in clauses if not clause.of_the_version]:
+        seqs = [one.seq for one in _read(store, seqs) if _meets(one, rest, base_url)]
+    return seqs[::-1] if search.shape.newest_first else seqs
+
+
+def _read(store: Store, seqs: Sequence[int]) -> Iterator[Version]:
+    """A thousand at a time: a record may be larger than what should be held at once."""
+    for start in range(0, len(seqs), LARGEST_PAGE):
+        yield from store.versions(seqs[start : start + LARGEST_PAGE])
+
+
+def _meets(version: Version, clauses: Sequence[Clause], base_url: str) -> bool:
+    body = decode(version.body or b"{}")
+    return all(clause.matches(body, base_url) for clause in clauses)
 
 
 def _clause(resource_type: str, name: str, text: str, base_url: str) -> Clause:
@@ -145,6 +155,7 @@ def _value(parameter: Parameter, text: str, base_url: str) -> str:
     return _unescaped(text)
 
 
+@lru_cache(maxsize=1024)
 def _asked(name: str, text: str) -> tuple[Callable[[Span, Span], bool], Span]:
     match = _PREFIX.fullmatch(text)
     prefix, date = (match[1] or "eq", match[2]) if match else ("", "")
@@ -157,22 +168,3 @@ def _asked(name: str, text: str) -> tuple[Callable[[Span, Span], bool], Span]:
 def _in_time(own: Span, value: str) -> bool:
     compare, asked = _asked("", value)
     return compare(own, asked)
-
-
-def _count(text: str) -> int:
-    if text and not text.isdecimal():
-        raise refusal(400, "invalid", "_count is no number.")
-    return min(int(text), LARGEST_PAGE) if text else DEFAULT_PAGE
-
-
-def _summary(text: str) -> bool:
-    if text not in {"", "count", "false"}:
-        raise refusal(400, "not-supported", "_summary is supported with count and false.")
-    return text == "count"
-
-
-def _order(text: str) -> bool | None:
-    orders: dict[str, Literal[False, True] | None] = {"": None, "_lastUpdated": False, "-_lastUpdated": True}
-    if text not in orders:
-        raise refusal(400, "not-supported", "_sort is supported by _lastUpdated and -_lastUpdated.")
-    return orders[text]

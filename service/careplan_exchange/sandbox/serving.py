@@ -56,13 +56,14 @@ def run(
     release: FhirRelease = "R4",
     control: bool = False,
     smart: Path | None = None,
+    software: str | None = None,
 ) -> None:
     """Serve until interrupted. Prints the base URL to standard output once it answers.
 
-    `smart` as in `create_app`. Raises UsageError where the port is taken or the folder cannot be loaded,
-    StoreVersionError, StoreUnavailableError.
+    `smart` and `software` as in `create_app`. Raises UsageError where the port is taken or the folder cannot
+    be loaded, StoreVersionError, StoreUnavailableError.
     """
-    app = create_app(release=release, database=database, control=control, smart=smart)
+    app = create_app(release=release, database=database, control=control, smart=smart, software=software)
     server: Server = app.state.server
     try:
         if load is not None:
@@ -86,6 +87,7 @@ def serve_in_background(
     smart: Path | None = None,
     smart_scopes: str = "system/*.cruds",
     token_seconds: int = TOKEN_SECONDS,
+    software: str | None = None,
 ) -> Iterator[Sandbox]:
     """A sandbox in a thread of this process, on a free port, with the resources of the folder `load`; stopped
     when the block ends. The rest as in `create_app`."""
@@ -99,6 +101,7 @@ def serve_in_background(
         smart=smart,
         smart_scopes=smart_scopes,
         token_seconds=token_seconds,
+        software=software,
     )
     server: Server = app.state.server
     try:
@@ -151,7 +154,8 @@ def _config(app: FastAPI) -> uvicorn.Config:
 @contextmanager
 def _listening(port: int) -> Iterator[socket.socket]:
     """Bound before the server starts, so that a free port stays ours."""
-    with socket.socket() as listener:
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it the end of an answer waits for 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((_HOST, port))

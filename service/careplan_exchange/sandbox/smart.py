@@ -83,8 +83,10 @@ class Authorizer:
             raise TokenRefusedError("invalid_request", "The client_assertion_type is not jwt-bearer.")
         self._verify(form.get("client_assertion", ""), token_url)
         scopes = self._scopes(form.get("scope", ""))
+        now = self._clock()
+        self._tokens = {held: one for held, one in self._tokens.items() if one[1] > now}
         token = secrets.token_urlsafe(32)
-        self._tokens[token] = (scopes, self._clock() + timedelta(seconds=self._seconds))
+        self._tokens[token] = (scopes, now + timedelta(seconds=self._seconds))
         self.given += 1
         return {"access_token": token, "token_type": "bearer", "expires_in": self._seconds, "scope": scopes.text}
 

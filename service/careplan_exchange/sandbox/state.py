@@ -7,6 +7,7 @@ from pathlib import Path
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.record import FhirRelease
 
+from .calls import number
 from .faults import Faults
 from .outcomes import Json, RefusalError, refusal
 from .pages import Pages
@@ -18,7 +19,7 @@ from .values import terms
 
 
 class Server:
-    """What the interactions work on. `clock` and `ids` give the time and new ids."""
+    """What the interactions work on. `clock` and `ids` give the time and new ids; `software` is whom it plays."""
 
     def __init__(
         self,
@@ -28,11 +29,13 @@ class Server:
         faults: Faults,
         clock: Callable[[], datetime],
         ids: Callable[[], str],
+        software: str,
     ) -> None:
         self.release: FhirRelease = release
         self.store = Store(database, release)
         self.faults = faults
         self.pages = Pages()
+        self.software = software
         self.new_id = ids
         self.clock = clock
         self.authorizer: Authorizer | None = None
@@ -111,8 +114,7 @@ class Server:
                 )
             found = self.store.current(target.type, target.id)
             if found is not None and target.version is not None and found.body is not None:
-                number = int(target.version) if target.version.isdecimal() else 0
-                found = self.store.version(target.type, target.id, number)
+                found = self.store.version(target.type, target.id, number(target.version) or 0)
             if found is None or found.body is None:
                 raise refusal(
                     422, "not-found", f"A reference leads to a {target.type} that is not here.", expression=path

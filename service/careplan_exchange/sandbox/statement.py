@@ -2,8 +2,9 @@
 
 from careplan_exchange.model.record import FhirRelease
 
+from .everything import DEFINITION
 from .outcomes import Json
-from .parameters import TYPES, parameters
+from .parameters import parameters, types_of
 
 FHIR_VERSION: dict[FhirRelease, str] = {"R4": "4.0.1", "R5": "5.0.0"}
 _RESOURCE = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
@@ -15,14 +16,16 @@ _DOCUMENTATION = (
 )
 
 
-def capability_statement(release: FhirRelease, base_url: str, token_url: str | None = None) -> Json:
+def capability_statement(
+    release: FhirRelease, software: str, base_url: str, token_url: str | None = None
+) -> Json:
     """http://hl7.org/fhir/R4/capabilitystatement.html"""
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": _DATE,
         "kind": "instance",
-        "software": {"name": "careplan-exchange sandbox"},
+        "software": {"name": software},
         "implementation": {"description": "A strict server for synthetic data", "url": base_url},
         "fhirVersion": FHIR_VERSION[release],
         "format": ["application/fhir+json", "json"],
@@ -31,7 +34,7 @@ def capability_statement(release: FhirRelease, base_url: str, token_url: str | N
                 "mode": "server",
                 "documentation": _DOCUMENTATION,
                 **({"security": _security(token_url)} if token_url is not None else {}),
-                "resource": [_resource(name) for name in TYPES],
+                "resource": [_resource(name) for name in types_of(release)],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],
@@ -56,6 +59,7 @@ def _security(token_url: str) -> Json:
 
 
 def _resource(name: str) -> Json:
+    includes = [one.name for one in parameters(name).values() if one.kind == "reference"]
     return {
         "type": name,
         "interaction": [{"code": code} for code in _RESOURCE],
@@ -67,7 +71,9 @@ def _resource(name: str) -> Json:
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "local", "enforced"],
+        **({"searchInclude": [f"{name}:*", *(f"{name}:{one}" for one in includes)]} if includes else {}),
         "searchParam": [
             {"name": parameter.name, "type": parameter.kind} for parameter in parameters(name).values()
         ],
+        **({"operation": [{"name": "everything", "definition": DEFINITION}]} if name == "Patient" else {}),
     }

@@ -6,17 +6,18 @@ committed survives `kill -9` and a power failure (WAL, synchronous FULL).
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from careplan_exchange.errors import StoreUnavailableError, StoreVersionError
 from careplan_exchange.model.record import FhirRelease
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+_AT_ONCE = 1000
 _SCHEMA = """
 CREATE TABLE version (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, type TEXT NOT NULL, id TEXT NOT NULL, number INTEGER NOT NULL,
@@ -49,6 +50,13 @@ class Version(msgspec.Struct, frozen=True):
     @property
     def reference(self) -> str:
         return f"{self.type}/{self.id}"
+
+
+class Hit(NamedTuple):
+    """What a search finds: a version by its number in the whole store, and when it was written."""
+
+    seq: int
+    updated: str
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -163,7 +171,7 @@ class Store:
         """Every version, newest first."""
         return self._all("WHERE v.type = ? AND v.id = ? ORDER BY v.seq DESC", (resource_type, resource_id))
 
-    def find(self, resource_type: str, conditions: Sequence[Condition]) -> list[Version]:
+    def find(self, resource_type: str, conditions: Sequence[Condition]) -> list[Hit]:
         """The current resources of a type that meet every condition, in the order of their last change."""
         clause = "JOIN current c USING (seq) WHERE c.type = ? AND v.body IS NOT NULL"
         values: list[Any] = [resource_type]
@@ -172,15 +180,45 @@ class Store:
             terms = f"SELECT id FROM term WHERE type = ? AND name = ? AND value IN ({marks})"  # noqa: S608 - only marks
             clause += f" AND c.id IN ({terms})"
             values += [resource_type, condition.name, *condition.values]
-        return self._all(f"{clause} ORDER BY v.seq", values)
+        return self._hits(f"{clause} ORDER BY v.seq", values)
 
-    def before_last_write(self, resource_type: str) -> list[Version]:
+    def before_last_write(self, resource_type: str) -> list[Hit]:
         """The resources of a type as they stood before the last write, whatever type that was of."""
         clause = (
             "WHERE v.seq IN (SELECT max(seq) FROM version WHERE type = ? AND seq <= ? GROUP BY id)"
             " AND v.body IS NOT NULL ORDER BY v.seq"
         )
-        return self._all(clause, (resource_type, self._before_last_write))
+        return self._hits(clause, (resource_type, self._before_last_write))
+
+    def versions(self, seqs: Sequence[int]) -> list[Version]:
+        """The versions with these numbers, in this order."""
+        found: dict[int, Version] = {}
+        for start in range(0, len(seqs), _AT_ONCE):
+            some = seqs[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            found.update((one.seq, one) for one in self._all(f"WHERE v.seq IN ({marks})", some))
+        return [found[seq] for seq in seqs]
+
+    def only_of(self, seqs: Sequence[int], types: Collection[str]) -> list[int]:
+        """Those of them that are of these types, in the same order."""
+        marks = ", ".join("?" * len(types))
+        query = f"SELECT seq FROM version WHERE type IN ({marks}) AND seq BETWEEN ? AND ?"  # noqa: S608 - only marks
+        with self._lock:
+            values = (*types, min(seqs, default=0), max(seqs, default=0))
+            kept = {row[0] for row in self._db.execute(query, values)}
+        return [seq for seq in seqs if seq in kept]
+
+    def referred(self, seqs: Sequence[int]) -> set[str]:
+        """`Type/id` of everything that the current resources among these refer to."""
+        targets: set[str] = set()
+        for start in range(0, len(seqs), _AT_ONCE):
+            some = seqs[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            own = f"SELECT type, id FROM version WHERE seq IN ({marks})"  # noqa: S608 - only marks
+            query = f"SELECT DISTINCT target FROM link WHERE (type, id) IN ({own})"  # noqa: S608 - see above
+            with self._lock:
+                targets.update(row[0] for row in self._db.execute(query, some))
+        return targets
 
     def referrers(self, reference: str) -> list[str]:
         """`Type/id` of the current resources that refer to it, itself left out."""
@@ -196,6 +234,11 @@ class Store:
     def _one(self, clause: str, values: Sequence[Any]) -> Version | None:
         found = self._all(clause, values)
         return found[0] if found else None
+
+    def _hits(self, clause: str, values: Sequence[Any]) -> list[Hit]:
+        query = f"SELECT v.seq, v.updated FROM version v {clause}"  # noqa: S608 - as in `_all`
+        with self._lock:
+            return [Hit(*row) for row in self._db.execute(query, values)]
 
     def _all(self, clause: str, values: Sequence[Any]) -> list[Version]:
         columns = "v.seq, v.type, v.id, v.number, v.updated, v.method, v.body"

@@ -1,25 +1,27 @@
 """How faults strike: a layer around the application that answers in its stead, spoils its answer, or hangs up."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import repeat
 
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from careplan_exchange.model.codec import encode
 
+from .bodies import blanks, packed_blanks
 from .connections import hang_up
 from .faults import Fault, Faults, Kind
 from .outcomes import Problem, outcome_of
 from .smart import CONFIGURATION_PATH, TOKEN_PATH
 
-_INSTEAD: tuple[Kind, ...] = ("status", "html", "empty", "huge", "reset_before_commit")
-_AFTERWARDS: tuple[Kind, ...] = ("late_answer", "reset_after_commit", "reset_in_answer", "cut_body")
+_INSTEAD: tuple[Kind, ...] = (
+    "status", "html", "empty", "huge", "gzip_bomb", "outcome_200", "reset_before_commit",
+)  # fmt: skip
+_AFTERWARDS: tuple[Kind, ...] = (
+    "late_answer", "slow_drip", "reset_after_commit", "reset_in_answer", "cut_body", "wrong_type",
+)  # fmt: skip
 _HTML = b"<!doctype html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
-_CHUNK = b" " * 65_536
 
 
 class FaultMiddleware:
@@ -62,7 +64,7 @@ class FaultMiddleware:
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await self._app(scope, receive, keep)
+        await self._app(_asking_plain(scope), receive, keep)
         if fault.kind == "reset_after_commit":
             await hang_up(scope, receive)
             return
@@ -72,16 +74,40 @@ class FaultMiddleware:
                     await send(message)
             return
         start, body = messages[0], b"".join(message.get("body", b"") for message in messages[1:])
-        half = body[: len(body) // 2]
-        if fault.kind == "cut_body":
-            length = str(len(half)).encode()
-            headers = [(name, length if name == b"content-length" else value) for name, value in start["headers"]]
-            await send({**start, "headers": headers})
+        if fault.kind == "wrong_type":
+            await send(_with_header(start, b"content-type", b"text/plain; charset=utf-8"))
+            await send({"type": "http.response.body", "body": body})
+        elif fault.kind == "slow_drip":
+            await send(start)
+            await _drip(body, fault.seconds, receive, send)
+        elif fault.kind == "cut_body":
+            half = body[: len(body) // 2]
+            await send(_with_header(start, b"content-length", str(len(half)).encode()))
             await send({"type": "http.response.body", "body": half})
+        else:
+            await send(start)
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+            await hang_up(scope, receive)
+
+
+def _asking_plain(scope: Scope) -> Scope:
+    """The request without its Accept-Encoding: what is spoiled is the JSON itself."""
+    headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+    return {**scope, "headers": headers}
+
+
+def _with_header(start: Message, wanted: bytes, value: bytes) -> Message:
+    headers = [(name, value if name == wanted else held) for name, held in start["headers"]]
+    return {**start, "headers": headers}
+
+
+async def _drip(body: bytes, seconds: float, receive: Receive, send: Send) -> None:
+    """Byte by byte, until the client has had enough."""
+    for index in range(len(body)):
+        if await _gone_within(seconds, receive):
             return
-        await send(start)
-        await send({"type": "http.response.body", "body": half, "more_body": True})
-        await hang_up(scope, receive)
+        piece = body[index : index + 1]
+        await send({"type": "http.response.body", "body": piece, "more_body": index + 1 < len(body)})
 
 
 def _kinds_for(url: str) -> tuple[Kind, ...]:
@@ -119,9 +145,17 @@ async def _instead(fault: Fault, scope: Scope, receive: Receive, send: Send) -> 
         response = Response(_HTML, media_type="text/html")
     elif fault.kind == "empty":
         response = Response(media_type="application/fhir+json")
+    elif fault.kind == "outcome_200":
+        body = encode(outcome_of([Problem("exception", "A fault was asked for.")]))
+        response = Response(body, media_type="application/fhir+json")
+    elif fault.kind == "gzip_bomb":
+        headers = {"Content-Encoding": "gzip"}
+        response = StreamingResponse(
+            packed_blanks(fault.size), headers=headers, media_type="application/fhir+json"
+        )
     else:
         headers = {"Content-Length": str(fault.size)} if fault.size is not None else {}
-        response = StreamingResponse(_blanks(fault.size), headers=headers, media_type="application/fhir+json")
+        response = StreamingResponse(blanks(fault.size), headers=headers, media_type="application/fhir+json")
     await response(scope, receive, send)
 
 
@@ -130,19 +164,3 @@ def _retry_after(fault: Fault) -> str:
     if fault.retry_after_form == "seconds":
         return str(seconds)
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
-
-
-async def _blanks(size: int | None) -> AsyncIterator[bytes]:
-    """JSON that begins like a Bundle and goes on with white space."""
-    start = b'{"resourceType":"Bundle","type":"searchset",'[:size]
-    yield start
-    if size is None:
-        for chunk in repeat(_CHUNK):
-            yield chunk
-            await asyncio.sleep(0)  # to hear that the client has gone
-        return
-    left = size - len(start)
-    while left > 0:
-        yield _CHUNK[:left]
-        left -= len(_CHUNK)
-        await asyncio.sleep(0)

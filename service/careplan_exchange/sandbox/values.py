@@ -1,6 +1,8 @@
 """What a resource is found by: the values behind a search parameter, in the form in which a query names them."""
 
+from calendar import isleap, monthrange
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -121,32 +123,47 @@ def _leaves(node: Any) -> Iterator[str]:
 
 def spans(parameter: Parameter, body: Json) -> Iterator[Span]:
     """The stretches of time of a date parameter: a date or time with its precision, a Period, a Timing's
-    events."""
+    events. What is no time that can be compared (a leap second) is found at none."""
     for node in nodes(parameter, body):
-        if isinstance(node, str):
-            yield span_of(node)
-        elif isinstance(node, dict) and ("start" in node or "end" in node):
-            yield Span(
-                span_of(node["start"]).low if "start" in node else EARLIEST,
-                span_of(node["end"]).high if "end" in node else LATEST,
-            )
-        elif isinstance(node, dict):
-            yield from (span_of(event) for event in node.get("event", ()))
+        with suppress(ValueError):
+            yield from _spans(node)
+
+
+def _spans(node: Any) -> Iterator[Span]:
+    if isinstance(node, str):
+        yield span_of(node)
+    elif isinstance(node, dict) and ("start" in node or "end" in node):
+        yield Span(
+            span_of(node["start"]).low if "start" in node else EARLIEST,
+            span_of(node["end"]).high if "end" in node else LATEST,
+        )
+    elif isinstance(node, dict):
+        yield from (span_of(event) for event in node.get("event", ()))
 
 
 def span_of(text: str) -> Span:
     """A FHIR date, dateTime or instant as the time that it covers; without a zone in UTC. Raises ValueError."""
-    if "T" in text:
-        low = datetime.fromisoformat(text)
-        low = low.replace(tzinfo=UTC) if low.tzinfo is None else low.astimezone(UTC)
-        # To the precision that is written: a second, or what stands behind the point.
-        digits = len(text.partition(".")[2].rstrip("Z").split("+")[0].split("-")[0])
-        return Span(low, low + timedelta(microseconds=max(1, 10 ** (6 - min(digits, 6)))))
+    try:
+        low, duration = _moment(text) if "T" in text else _day(text)
+    except OverflowError:
+        raise ValueError("beyond the calendar") from None
+    try:
+        return Span(low, low + duration)
+    except OverflowError:
+        return Span(low, LATEST)  # 9999-12-31 has an end that cannot be written
+
+
+def _moment(text: str) -> tuple[datetime, timedelta]:
+    low = datetime.fromisoformat(text)
+    low = low.replace(tzinfo=UTC) if low.tzinfo is None else low.astimezone(UTC)
+    # To the precision that is written: a second, or what stands behind the point.
+    digits = len(text.partition(".")[2].rstrip("Z").split("+")[0].split("-")[0])
+    return low, timedelta(microseconds=max(1, 10 ** (6 - min(digits, 6))))
+
+
+def _day(text: str) -> tuple[datetime, timedelta]:
     parts = [int(part) for part in text.split("-")]
-    year, month, day = (*parts, 1, 1)[:3]
+    year, month, day = (*parts, *(1,) * (3 - len(parts)))
     low = datetime(year, month, day, tzinfo=UTC)
-    if len(parts) == 1:
-        return Span(low, low.replace(year=low.year + 1))
-    if len(parts) == 2:
-        return Span(low, (low + timedelta(days=31)).replace(day=1))
-    return Span(low, low + timedelta(days=1))
+    days = {1: 366 if isleap(year) else 365, 2: monthrange(year, month)[1]}
+    return low, timedelta(days=days.get(len(parts), 1))

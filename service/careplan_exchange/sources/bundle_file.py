@@ -37,6 +37,7 @@ from careplan_exchange.logs import hashed
 from careplan_exchange.model import codec
 from careplan_exchange.model.record import PatientRecord, Resource
 
+from .kinds import ASKED, TYPES
 from .patient import (
     BusinessIdentifier,
     belonging,
@@ -46,9 +47,8 @@ from .patient import (
     parse_patient,
     refuse_another,
     refuse_merged,
-    subject_of,
+    subjects_of,
 )
-from .queries import TYPES
 
 _MEND = "Give a file with one FHIR Bundle in JSON, of type collection, searchset, transaction or batch-response."
 _REFUSED_TYPES = {
@@ -103,10 +103,10 @@ class BundleSource:
             asked = only_one(_holders(items, asked), "this file")
         places = _places(items)
         patient = _patient(items, asked, places)
-        subjects: dict[str, str | None] = {}
+        subjects: dict[str, tuple[str, ...]] = {}
         for item in items:
-            subject = subjects[item.reference] = _subject(item, places)
-            if belonging(subject, asked, self._endpoint) == "another":
+            about = subjects[item.reference] = _subjects(item, places)
+            if belonging(about, asked, self._endpoint) == "another":
                 raise refuse_another(item.header.resource_type)
         wanted = (item for item in items if item.header.resource_type in TYPES - {"Patient"})
         resources, issues = belongings(
@@ -118,7 +118,7 @@ class BundleSource:
             release="R4",
             patient=patient,
             resources=resources,
-            categories=TYPES,
+            categories=ASKED,
             issues=issues,
         )
 
@@ -131,7 +131,7 @@ class BundleSource:
         ids = sorted({item.id for item in items if item.header.resource_type == "Patient"})
         if len(ids) > 1:
             places = _places(items)
-            about = {_subject(item, places) for item in items}
+            about = {subject for item in items for subject in _subjects(item, places)}
             ids = [each for each in ids if f"Patient/{each}" in about]
             if len(ids) != 1:
                 raise PatientAmbiguousError(
@@ -229,16 +229,16 @@ def _holders(items: tuple[_Item, ...], wanted: BusinessIdentifier) -> list[str]:
     return [i.id for i in items if i.header.resource_type == "Patient" and has_identifier(i.raw, wanted)]
 
 
-def _subject(item: _Item, places: dict[str, str]) -> str | None:
+def _subjects(item: _Item, places: dict[str, str]) -> tuple[str, ...]:
     """Whom it is about, resolved in the file. Types outside the record may name several, or none: they count as
     naming nobody."""
     try:
-        subject = subject_of(item.raw)
+        subjects = subjects_of(item.raw)
     except NotFhirError:
         if item.header.resource_type in TYPES:
             raise
-        return None
-    return places.get(subject, subject) if subject is not None else None
+        return ()
+    return tuple(places.get(subject, subject) for subject in subjects)
 
 
 def _resolved(item: _Item, places: dict[str, str]) -> Resource:

@@ -1,11 +1,12 @@
 """Who a request is about, and whom a resource is about. No error repeats the reference of another patient."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from careplan_exchange.errors import (
+    CareplanError,
     NotFhirError,
     PatientAmbiguousError,
     PatientMergedError,
@@ -17,9 +18,7 @@ from careplan_exchange.fhir import ID
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.record import Resource
 
-from .queries import CATEGORIES
-
-_PLACES = {category.type: place for place, category in enumerate(CATEGORIES)}
+from . import kinds, references
 
 
 class BusinessIdentifier(NamedTuple):
@@ -33,11 +32,18 @@ class _Reference(msgspec.Struct, frozen=True):
     reference: str | None = None
 
 
+class _Participant(msgspec.Struct, frozen=True):
+    actor: _Reference | None = None
+
+
 class _About(msgspec.Struct, frozen=True):
-    """R4 and R5 name the patient of these resources in one of the two."""
+    """R4 and R5 name the patient of these resources in one of the first three, that of an Appointment among those
+    who take part."""
 
     subject: _Reference | None = None
     patient: _Reference | None = None
+    beneficiary: _Reference | None = None
+    participant: list[_Participant] = []
 
 
 class _Link(msgspec.Struct, frozen=True):
@@ -114,30 +120,39 @@ def _read(patient: bytes | msgspec.Raw) -> _Patient:
         ) from None
 
 
-def subject_of(content: bytes | msgspec.Raw) -> str | None:
-    """The reference to whom the resource is about, if it has one. Raises NotFhirError."""
+def subjects_of(content: bytes | msgspec.Raw) -> tuple[str, ...]:
+    """The references to whom the resource is about: one, none, or the patients who take part in an Appointment.
+    Raises NotFhirError."""
     try:
         about = _abouts.decode(content)
     except msgspec.DecodeError:
         raise NotFhirError(
             "A resource has a subject that is no Reference.", mend="Have the record mended at its source."
         ) from None
-    named = about.subject or about.patient
-    return named.reference if named is not None else None
+    named = about.subject or about.patient or about.beneficiary
+    if named is not None:
+        return (named.reference,) if named.reference else ()
+    actors = (each.actor.reference for each in about.participant if each.actor is not None)
+    return tuple(actor for actor in actors if actor and _kind(actor) in {"", "Patient"})
 
 
 Belonging = Literal["ours", "unnamed", "no-patient", "another"]
 
 
-def belonging(subject: str | None, patient_id: str, base_url: str) -> Belonging:
-    """Whether a subject is the patient: `Patient/<id>`, with or without version, relative or below the base."""
-    if not subject:
+def belonging(subjects: Collection[str], patient_id: str, base_url: str) -> Belonging:
+    """Whether one of the subjects is the patient: `Patient/<id>`, with or without version, relative or below the
+    base."""
+    if not subjects:
         return "unnamed"
-    relative = subject.removeprefix(f"{base_url}/").partition("/_history/")[0]
-    if relative == f"Patient/{patient_id}":
+    relatives = [subject.removeprefix(f"{base_url}/").partition("/_history/")[0] for subject in subjects]
+    if f"Patient/{patient_id}" in relatives:
         return "ours"
-    kind = relative.rpartition("/")[0].rpartition("/")[2]
-    return "another" if kind in {"", "Patient"} else "no-patient"
+    return "another" if any(_kind(relative) in {"", "Patient"} for relative in relatives) else "no-patient"
+
+
+def _kind(reference: str) -> str:
+    """The type in a reference, empty where none can be told."""
+    return reference.partition("/_history/")[0].rpartition("/")[0].rpartition("/")[2]
 
 
 def refuse_another(resource_type: str) -> WrongPatientError:
@@ -170,23 +185,56 @@ def not_searched(resource_type: str) -> Issue:
     )
 
 
+def in_part(resource_type: str, reason: str) -> Issue:
+    """The Issue for a type of which the server's query plan does not show everything."""
+    return Issue(
+        severity="information",
+        code="incomplete",
+        key="source.category.part",
+        detail=f"Not every {resource_type} can be searched for at this server. {reason}",
+    )
+
+
+def withheld(resource_type: str, error: CareplanError) -> Issue:
+    """The Issue for a type that the server has and does not give."""
+    return Issue(
+        severity="warning",
+        code="forbidden" if error.status == 403 else "not-supported",
+        key="source.category.withheld",
+        detail=f"The server gave no {resource_type} ({error.status}): what it may hold of it is not known.",
+        mend=error.mend,
+    )
+
+
 def in_order(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     """By type, then id: the same record is the same value, in whichever order a server sends it."""
-    return tuple(sorted(resources, key=lambda resource: (_PLACES[resource.type], resource.id)))
+    return tuple(sorted(resources, key=lambda resource: (kinds.place(resource.type), resource.id)))
 
 
 def belongings(
-    resources: Iterable[Resource], subjects: Mapping[str, str | None], patient_id: str, base_url: str
+    resources: Iterable[Resource],
+    subjects: Mapping[str, Collection[str]],
+    patient_id: str,
+    base_url: str,
 ) -> tuple[tuple[Resource, ...], tuple[Issue, ...]]:
     """The patient's resources in order, and an Issue for each that is about nobody known. `subjects` is by
-    reference. Raises WrongPatientError for another patient's."""
+    reference. What belongs to nobody by itself (a Medication, a Device) is the patient's where one of theirs
+    refers to it, and an Issue names what is referred to and not there. Raises WrongPatientError for another
+    patient's."""
     ours, issues = [], []
+    unclaimed: dict[str, Resource] = {}
     for resource in resources:
         match belonging(subjects[resource.reference], patient_id, base_url):
             case "ours":
                 ours.append(resource)
             case "another":
                 raise refuse_another(resource.type)
+            case "unnamed" if resource.type in kinds.REFERRED:
+                unclaimed[resource.reference] = resource
             case why:
                 issues.append(left_out(resource, why))
+    who = references.referred(ours, base_url)
+    ours += [resource for place, resource in unclaimed.items() if place in who]
+    issues += [left_out(resource, "unnamed") for place, resource in unclaimed.items() if place not in who]
+    issues += references.missing(who, [resource.reference for resource in ours])
     return in_order(ours), tuple(issues)

@@ -1,43 +1,73 @@
-"""What is asked for about a patient: one row a resource type. A vendor that needs other parameters gets rows of
-its own, not code."""
+"""From a query plan to the searches for one patient."""
 
-from typing import NamedTuple
+from datetime import date
 
-from careplan_exchange.fhir import Query
+from careplan_exchange.errors import IncompleteRecordError
+from careplan_exchange.fhir import Capabilities, Query
+from careplan_exchange.model.issue import Issue
 
-PAGE_SIZE = "1000"
-"""Larger than most records: what a page holds needs no second request."""
+from .kinds import NEEDED
+from .patient import in_part, not_searched
+from .plans import Plan, TypePlan
 
-
-class Category(NamedTuple):
-    """A resource type and the search parameter that names the patient. Without a `needed` one nothing is planned;
-    another that the server does not have becomes an Issue."""
-
-    type: str
-    parameter: str
-    needed: bool
+_INCLUDED = {"medication": "Medication", "device": "Device"}
 
 
-CATEGORIES = (
-    Category("Patient", "_id", needed=True),
-    Category("Condition", "patient", needed=True),
-    Category("Observation", "patient", needed=True),
-    Category("MedicationRequest", "patient", needed=True),
-    Category("AllergyIntolerance", "patient", needed=True),
-    Category("Procedure", "patient", needed=False),
-    Category("FamilyMemberHistory", "patient", needed=False),
-    Category("CarePlan", "patient", needed=False),
-    Category("Goal", "patient", needed=False),
-    # What we may have authored before; where source and target are one server it needs no second read.
-    Category("ServiceRequest", "patient", needed=False),
-    Category("DetectedIssue", "patient", needed=False),
-)
-"""The search parameters are those of R4 and R5 alike (http://hl7.org/fhir/R4/searchparameter-registry.html)."""
+def searchable(plan: Plan, capabilities: Capabilities) -> tuple[tuple[TypePlan, ...], tuple[Issue, ...]]:
+    """The types of the plan that the server has, and an Issue for each that it lacks or shows in part.
 
-TYPES = frozenset(category.type for category in CATEGORIES)
+    Raises IncompleteRecordError for one without which nothing can be planned. Whether the search parameter is
+    listed too is not asked: lists are often incomplete, and the search itself tells. A statement that lists no
+    type at all says nothing about any: everything is asked for.
+    """
+    wanted = tuple(kind for kind in plan.types if capabilities.release in kind.releases)
+    listed = capabilities.interactions
+    present = tuple(k for k in wanted if not listed or capabilities.supports(k.type, "search-type"))
+    missing = [kind.type for kind in wanted if kind not in present]
+    needed = [name for name in missing if name in NEEDED]
+    if needed:
+        raise IncompleteRecordError(
+            f"The server's CapabilityStatement has no search for {', '.join(needed)}.",
+            mend="A plan cannot be made without them: use an endpoint that has them, or a Bundle file.",
+        )
+    parts = [in_part(kind.type, kind.each.reason) for kind in present if kind.each and not kind.each.whole]
+    return present, (*(not_searched(name) for name in missing), *parts)
 
 
-def query_for(category: Category, patient_id: str) -> Query:
-    """`Patient/<id>` and not the bare id: every server takes it, and some nothing else."""
-    value = patient_id if category.type == "Patient" else f"Patient/{patient_id}"
-    return Query(category.type, ((category.parameter, value), ("_count", PAGE_SIZE)))
+def queries_for(
+    plan: Plan, kind: TypePlan, capabilities: Capabilities, patient_id: str, today: date
+) -> tuple[Query, ...]:
+    """The searches for one type: one, or one for each of the values that the plan names.
+
+    What only narrows is left out where the server lists the parameters of the type without it: more is found, and
+    nothing is lost.
+    """
+    listed = capabilities.parameters.get(kind.type, frozenset())
+    narrowing = [one for one in kind.only if not listed or one.name in listed]
+    includes = [i for i in kind.include if _included(plan, capabilities, kind.type, i)]
+    always = (
+        (kind.parameter, kind.value.replace("<id>", patient_id)),
+        *((one.name, one.value.replace("<today>", today.isoformat())) for one in (*kind.also, *narrowing)),
+    )
+    closing = (*(("_include", include) for include in includes), ("_count", str(kind.count)))
+    splits = [((kind.each.parameter, value),) for value in kind.each.values] if kind.each is not None else [()]
+    return tuple(
+        Query(
+            kind.type,
+            (*always, *split, *closing),
+            included=frozenset(_INCLUDED[include.partition(":")[2]] for include in includes),
+            estimates_total=plan.estimates_total,
+        )
+        for split in splits
+    )
+
+
+def takes_batch(plan: Plan, capabilities: Capabilities) -> bool:
+    """Whether the first pages of all searches are asked for in one request."""
+    return plan.batch == "yes" or (plan.batch == "as-stated" and capabilities.batch)
+
+
+def _included(plan: Plan, capabilities: Capabilities, resource_type: str, include: str) -> bool:
+    if plan.include != "as-stated":
+        return plan.include == "yes"
+    return not capabilities.includes.get(resource_type, frozenset()).isdisjoint({include, "*"})

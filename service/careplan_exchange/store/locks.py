@@ -169,6 +169,9 @@ async def _close(connection: Any) -> None:
         await connection.close(timeout=5)
     except Exception:  # noqa: BLE001 - whatever the driver says of a dead session, the lock is gone
         connection.terminate()
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
 
 
 @asynccontextmanager

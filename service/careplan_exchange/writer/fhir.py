@@ -123,7 +123,7 @@ def _require_versions(changes: Sequence[ResourceChange]) -> None:
 
 def _supports(capabilities: Capabilities, resource_type: str, interaction: str) -> bool:
     """A statement that lists no resource at all says nothing about any."""
-    return not capabilities.interactions or capabilities.supports(resource_type, interaction)
+    return capabilities.says_nothing or capabilities.supports(resource_type, interaction)
 
 
 def _sighting(resource: Held) -> Sighting:

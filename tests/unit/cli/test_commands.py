@@ -34,6 +34,8 @@ PRINTS_NO_FACTS = {
     "review reject": "says only that it did",
     "audit export": "is NDJSON by itself",
     "keys new": "writes a file",
+    "knowledge export": "writes files",
+    "knowledge describe": "is a page by itself",
     "keys jwks": "is JSON by itself",
 }
 

@@ -86,6 +86,7 @@ def test_the_doctor_names_the_authentication_the_key_and_where_the_token_comes_f
         "endpoint main, token",
         "endpoint main",
         "endpoint main, authentication",
+        "endpoint main, circuit",
         "endpoint main, writing",
     ]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from careplan_exchange.model.codec import encode
+from careplan_exchange.model.codec import decode, encode
 from tests.support.patients import synthetic
 from tests.support.product import SYNTHETIC_TODAY, Server
 
@@ -43,6 +43,27 @@ def test_a_record_in_a_file_is_planned_as_the_same_record_on_a_server_is(
     ]
     on_server, in_file = ([goal["description"] for goal in one["goals"]] for one in proposals)
     assert on_server == in_file != []
+
+
+def test_a_plan_and_a_sync_go_on_from_a_reading_that_was_kept(
+    careplan: Any, hospital: Any, patient: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "reading"
+    of_patient = ("-e", hospital.url, "-p", patient, "--today", SYNTHETIC_TODAY, "--json")
+    first = careplan("plan", *of_patient, "--since", str(kept))
+    assert (first.code, kept.stat().st_mode & 0o777) == (0, 0o600)
+    before = decode(kept.read_bytes())
+    assert before["record"]["patient"]["id"] == patient
+    assert first.json == careplan("plan", *of_patient).json
+    written = careplan("sync", *of_patient, "--since", str(kept))
+    assert (written.code, written.json["outcome"]) == (0, "written")
+    again = careplan("sync", *of_patient, "--since", str(kept))
+    assert (again.code, again.json["outcome"]) == (0, "unchanged")
+    after = decode(kept.read_bytes())
+    assert after["readAt"] > before["readAt"]
+    assert len(after["record"]["resources"]) > len(before["record"]["resources"])
+    assert after["record"]["resources"] != before["record"]["resources"]
+    assert first.json == careplan("plan", *of_patient, "--since", str(kept)).json
 
 
 def test_a_file_is_not_a_place_to_write_to(careplan: Any, hospital: Any, patient: str, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """`init`, `doctor`, `knowledge check`, and which of two settings counts."""
 
+import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -9,9 +11,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from careplan_exchange import config, knowledge
+from careplan_exchange.bootstrap import RandomIds
+from careplan_exchange.errors import EndpointOverloadedError
+from careplan_exchange.fhir import Connection, connect
+from careplan_exchange.model.codec import decode
 from careplan_exchange.sandbox import serve_in_background
 from tests.support.oddserver import METADATA, odd_server
 from tests.unit.store.migrating import later_code
@@ -168,6 +175,7 @@ def test_the_doctor_finds_nothing_to_mend_where_all_is_well(doctor: Any, hospita
         "knowledge",
         "endpoint main",
         "endpoint main, authentication",
+        "endpoint main, circuit",
         "endpoint main, writing",
     ]
     assert "FHIR 4.0.1" in checks["endpoint main"]["found"]
@@ -242,12 +250,55 @@ def test_the_doctor_names_a_server_that_is_not_what_it_should_be(doctor: Any, an
     assert checks["endpoint main"]["exit_code"] == code
 
 
+NOTHING = b'{"resourceType":"Bundle","type":"searchset","total":0}'
+
+
 def test_the_doctor_says_where_to_write_where_a_server_can_only_be_read(doctor: Any) -> None:
-    nothing = b'{"resourceType":"Bundle","type":"searchset","total":0}'
-    with odd_server(lambda path: (200, FHIR, METADATA if "metadata" in path else nothing)) as url:
+    patient = b'{"type":"Patient","interaction":[{"code":"search-type"}]}'
+    metadata = METADATA.replace(b'"resource":[]', b'"resource":[' + patient + b"]")
+    assert patient in metadata
+    with odd_server(lambda path: (200, FHIR, metadata if "metadata" in path else NOTHING)) as url:
         checks = doctor(0, main=f'url = "{url}"')
     assert "does not declare CarePlan create" in checks["endpoint main, writing"]["found"]
     assert "--target" in checks["endpoint main, writing"]["mend"]
+
+
+def given_up(url: str, folder: Path) -> None:
+    """What a process leaves behind that has given up on the server at this URL."""
+
+    async def hammer() -> None:
+        connection = Connection(base_url=url, attempts=1, host_folder=folder)
+        transport = httpx.MockTransport(lambda _: httpx.Response(503))
+        async with connect(connection, ids=RandomIds(), transport=transport) as client:
+            for _ in range(5):
+                with contextlib.suppress(EndpointOverloadedError):
+                    await client.read("Goal", "g1")
+
+    asyncio.run(hammer())
+
+
+def test_the_doctor_shows_its_own_circuit_and_that_of_another_process(
+    doctor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with odd_server(lambda path: (200, FHIR, METADATA if "metadata" in path else NOTHING)) as url:
+        assert (
+            doctor(0, main=f'url = "{url}"')["endpoint main, circuit"]["found"] == "closed: it is asked as usual"
+        )
+        given_up(url, tmp_path / "careplan-exchange")
+        found = doctor(0, main=f'url = "{url}"')["endpoint main, circuit"]["found"]
+    assert found.startswith("closed: it is asked as usual; in another process of this host open since ")
+    assert "answers 503" in found
+    # It is shown also where the server does not answer the doctor either.
+    checks = doctor(5, main=f'url = "{url}"')
+    assert list(checks)[-2:] == ["endpoint main", "endpoint main, circuit"]
+    assert "answers 503" in checks["endpoint main, circuit"]["found"]
+
+
+def test_the_doctor_does_not_hold_it_against_a_server_that_it_lists_nothing(doctor: Any) -> None:
+    with odd_server(lambda path: (200, FHIR, METADATA if "metadata" in path else NOTHING)) as url:
+        checks = doctor(0, main=f'url = "{url}"')
+    assert "found out by trying" in checks["endpoint main, writing"]["found"]
 
 
 def test_the_doctor_finds_a_database_that_is_newer_than_the_code(
@@ -419,3 +470,67 @@ def test_a_site_s_folder_that_is_not_there_is_a_matter_of_settings(careplan: Any
     result = careplan("knowledge", "check")
     assert (result.code, result.out) == (2, "")
     assert "overlay" in result.said
+
+
+def test_a_review_that_is_due_is_judged_as_of_the_day_that_is_given(careplan: Any, site: Path) -> None:
+    assert careplan("knowledge", "check", "--today", "2028-12-31").code == 0
+    result = careplan("knowledge", "check", "--today", "2029-01-01")
+    assert (result.code, result.err) == (2, "")
+    assert "was to be reviewed by 2028-12-31" in result.out
+    assert re.search(r"\d+ finding\(s\) in \d+ file\(s\)\.$", result.out.strip())
+    refused = careplan("knowledge", "check", "--today", "tomorrow")
+    assert (refused.code, refused.out) == (2, "")
+    assert "YYYY-MM-DD" in refused.said
+
+
+def test_files_that_are_no_yaml_are_all_named_and_nothing_is_said_of_the_rest(careplan: Any, site: Path) -> None:
+    for name in ("mappings/units.yaml", "profiles/concepts/conditions.yaml"):
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("units: [\n")
+    findings = careplan("knowledge", "check", "--json").json
+    assert [finding["file"] for finding in findings] == [
+        "mappings/units.yaml",
+        "profiles/concepts/conditions.yaml",
+    ]
+
+
+# --- knowledge export and describe
+
+
+def test_the_guide_is_written_into_a_new_folder_and_never_over_another(careplan: Any, tmp_path: Path) -> None:
+    result = careplan("knowledge", "export", "--to", "made/guide")
+    assert (result.code, result.err) == (0, "")
+    written = {
+        path.relative_to(tmp_path / "made/guide").as_posix() for path in (tmp_path / "made/guide").rglob("*.json")
+    }
+    assert {
+        "load.json",
+        "StructureDefinition-careplan-hba1c.json",
+        "ValueSet-careplan-hba1c.json",
+        "ConceptMap-careplan-conditions.json",
+        "CapabilityStatement-careplan-server.json",
+        "examples/Observation-careplan-example-hba1c.json",
+        "fragments/CodeSystem-loinc.json",
+    } <= written
+    assert f"Wrote {len(written)} files" in result.out
+    profile = decode((tmp_path / "made/guide/StructureDefinition-careplan-hba1c.json").read_bytes())
+    assert profile["snapshot"]["element"]
+    refused = careplan("knowledge", "export", "--to", "made/guide")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--force" in refused.said
+    assert careplan("knowledge", "export", "--to", "made/guide", "--force").code == 0
+
+
+def test_the_guide_names_a_place_where_it_cannot_be_written(careplan: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = careplan("knowledge", "export", "--to", "file/guide")
+    assert (result.code, result.out) == (2, "")
+    assert "cannot be written" in result.said
+
+
+def test_the_site_s_own_concepts_are_described_too(careplan: Any, site: Path) -> None:
+    laid_over(site, "profiles/concepts/measurements.yaml", "title: Potassium", "title: Kalium")
+    result = careplan("knowledge", "describe")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("# Internal profiles")
+    assert "Kalium" in result.out

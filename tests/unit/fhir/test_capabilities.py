@@ -3,13 +3,14 @@ import json
 import pytest
 
 from careplan_exchange.errors import NotFhirError, UnsupportedServerError
-from careplan_exchange.fhir.capabilities import read_capabilities
+from careplan_exchange.fhir.capabilities import capabilities_of, read_statement
 
 from .wire import statement
 
 
 def read(body):
-    return read_capabilities(json.dumps(body).encode())
+    statement = read_statement(json.dumps(body).encode())
+    return capabilities_of(statement, statement.fhir_version)
 
 
 @pytest.mark.parametrize(
@@ -21,11 +22,53 @@ def test_the_release_follows_from_the_version(version, release):
     assert (capabilities.release, capabilities.fhir_version) == (release, version)
 
 
-@pytest.mark.parametrize("version", ["", "1.0.2", "3.0.2", "4.1.0", "4.6.0", "6.0.0", "R4", "40.0.1"])
-def test_another_version_is_refused_and_named(version):
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("1.0.2", "DSTU2"),
+        ("3.0.2", "STU3"),
+        ("4.1.0", "preview"),
+        ("4.6.0", "preview"),
+        ("6.0.0", "R6"),
+        ("R4", "R4"),
+        ("40.0.1", "40.0.1"),
+    ],
+)
+def test_another_version_is_refused_and_named(version, name):
     with pytest.raises(UnsupportedServerError) as caught:
         read(statement("Goal", version=version))
-    assert (version or "no version") in caught.value.detail
+    assert f"speaks FHIR {version}" in caught.value.detail
+    assert name in caught.value.detail
+    assert "base URL" in caught.value.mend
+
+
+def test_stu3_is_refused_with_a_clear_message():
+    with pytest.raises(UnsupportedServerError, match=r"3\.0\.2 \(STU3\); this product reads 4\.0 \(R4\)"):
+        read(statement("Goal", version="3.0.2"))
+
+
+@pytest.mark.parametrize("stated", [{"fhirVersion": "1.0.2"}, {}])
+def test_dstu2_which_calls_its_statement_conformance_is_refused_with_a_clear_message(stated):
+    with pytest.raises(UnsupportedServerError, match="DSTU2"):
+        read({"resourceType": "Conformance", **stated})
+
+
+def test_a_version_that_is_no_version_is_not_repeated():
+    with pytest.raises(UnsupportedServerError) as caught:
+        read(statement("Goal", version="<script>" * 10))
+    assert "script" not in caught.value.detail
+
+
+@pytest.mark.parametrize("rest", [{}, {"rest": []}])
+def test_a_statement_without_rest_says_nothing_of_interactions_and_everything_may_be_tried(rest):
+    capabilities = read({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", **rest})
+    assert capabilities.says_nothing
+    assert capabilities.batch
+    assert not capabilities.transaction  # it may not be atomic: that must be said
+
+
+def test_a_statement_that_lists_a_type_says_something():
+    assert not read(statement("Goal")).says_nothing
 
 
 def test_interactions_and_parameters_are_those_that_are_listed():
@@ -60,7 +103,7 @@ def test_what_is_no_capability_statement_is_not_fhir(body):
 
 def test_a_page_of_html_is_not_fhir():
     with pytest.raises(NotFhirError):
-        read_capabilities(b"<html>Sign in</html>")
+        read_statement(b"<html>Sign in</html>")
 
 
 def test_a_statement_that_describes_a_client_is_refused():

@@ -87,26 +87,27 @@ async def run(attempt, *, kind="read", attempts=3):
     pacing = Pacing(sleep=pauses, now=lambda: datetime.now(UTC), chance=lambda: 0.0)
     try:
         result = await persist(
-            attempt, kind=kind, attempts=attempts, pacing=pacing, on_retry=lambda *said: reports.append(said)
+            attempt, kind=kind, attempts=attempts, pacing=pacing, on_failure=lambda *said: reports.append(said)
         )
     except EndpointOverloadedError as error:
         result = error
     return result, pauses, reports
 
 
-async def test_a_read_is_repeated_and_each_repetition_is_reported_with_its_reason():
+async def test_a_read_is_repeated_and_each_failed_attempt_is_reported_with_its_reason():
     attempt, calls = failing(
         Transient("429", ERROR, nothing_done=True, wait=7), Transient("timeout", ERROR, nothing_done=False)
     )
     result, pauses, reports = await run(attempt)
     assert (result, len(calls), pauses) == ("done", 3, [7, 0])
-    assert [(reason, number) for reason, number, _ in reports] == [("429", 1), ("timeout", 2)]
+    assert reports == [("429", 1, 7), ("timeout", 2, 0)]
 
 
 async def test_the_last_error_is_raised_when_the_attempts_are_used_up():
     attempt, calls = failing(*[Transient("503", ERROR, nothing_done=False)] * 9)
-    result, pauses, _ = await run(attempt)
+    result, pauses, reports = await run(attempt)
     assert (result, len(calls), len(pauses)) == (ERROR, 3, 2)
+    assert reports == [("503", 1, 0), ("503", 2, 0), ("503", 3, None)]
 
 
 async def test_a_write_is_repeated_only_where_nothing_was_done():
@@ -119,8 +120,9 @@ async def test_a_write_is_repeated_only_where_nothing_was_done():
 
 async def test_a_server_that_wants_an_hour_is_not_waited_for():
     attempt, calls = failing(Transient("429", ERROR, nothing_done=True, wait=LONGEST_RETRY_AFTER + 1))
-    result, pauses, _ = await run(attempt)
+    result, pauses, reports = await run(attempt)
     assert (result, len(calls), pauses) == (ERROR, 1, [])
+    assert reports == [("429", 1, None)]
 
 
 async def test_another_exception_is_not_repeated():

@@ -76,6 +76,45 @@ async def test_a_link_to_another_server_stops_the_search_and_gets_no_token():
     assert [request.url.host for request in server.requests] == ["fhir.example.org"]
 
 
+@pytest.mark.parametrize(
+    "path", ["https://fhir.example.org/r4-other/Goal?page=2", "/r5/Goal?page=2", "/r4/../r5?page=2"]
+)
+async def test_a_link_out_of_the_base_path_stops_the_search(path):
+    server = Server(fhir(searchset(goal(1), next_link=path)))
+    async with client_of(server, auth=BearerAuth(read_token=lambda: "sesame")) as client:
+        with pytest.raises(IncompleteRecordError, match=r"base path|another server"):
+            await client.search(GOALS)
+    assert len(server.requests) == 1
+
+
+async def test_epics_warning_4119_that_not_all_may_be_there_stops_the_search():
+    bundle = searchset(goal(1), total=1)
+    warning = outcome(
+        "warning", "suppressed", diagnostics="This response may not hold all of Mr Smith", coding="4119"
+    )
+    bundle["entry"].append({"resource": warning, "search": {"mode": "outcome"}})
+    with pytest.raises(IncompleteRecordError, match="may be incomplete") as caught:
+        await search(fhir(bundle))
+    assert "4119" in caught.value.issues[0].detail
+    assert "Smith" not in repr(caught.value.issues)
+
+
+async def test_an_outcome_on_a_later_page_stops_the_search_too():
+    bundle = searchset(goal(2))
+    bundle["entry"].append({"resource": outcome("warning", coding="4119"), "search": {"mode": "outcome"}})
+    with pytest.raises(IncompleteRecordError):
+        await search(fhir(searchset(goal(1), next_link="?page=2")), fhir(bundle))
+
+
+async def test_a_total_that_always_shrinks_is_an_error_and_never_half_a_result():
+    pages = iter(range(1000, 0, -1))
+    server = Server(lambda r: fhir(searchset(goal(n := next(pages)), next_link=f"?page={n}", total=n)))
+    async with client_of(server) as client:
+        with pytest.raises(IncompleteRecordError, match="shrank"):
+            await client.search(GOALS)
+    assert len(server.requests) == 6
+
+
 async def test_pages_that_go_round_in_a_circle_are_noticed():
     with pytest.raises(IncompleteRecordError, match="circle"):
         await search(

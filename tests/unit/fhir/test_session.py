@@ -150,7 +150,7 @@ async def test_find_gives_nothing_where_a_resource_is_not_there_or_was_deleted()
 @pytest.mark.parametrize(
     "body",
     [b"", b"<html>Sign in</html>", b'{"resourceType":"Goal"', b"{}", json.dumps(goal(2)).encode(),
-     json.dumps(outcome()).encode(), b'{"resourceType":"Goal","id":"../1"}'],
+     b'{"resourceType":"Goal","id":"../1"}'],
 )  # fmt: skip
 async def test_a_success_without_the_resource_asked_for_is_not_fhir(body):
     with pytest.raises(NotFhirError) as caught:
@@ -198,7 +198,7 @@ class Damaged(httpx.AsyncByteStream):
 
 async def test_damaged_compression_is_not_fhir():
     answer = httpx.Response(200, stream=Damaged(), headers={"content-encoding": "gzip"})
-    with pytest.raises(NotFhirError, match="compression"):
+    with pytest.raises(NotFhirError, match="packed, and damaged"):
         await read_goal(Server(answer))
 
 
@@ -364,6 +364,23 @@ async def test_logs_and_metrics_name_no_patient_and_no_token():
         assert secret not in repr(logs_kept.entries)
         assert secret not in "".join(metrics)
     assert all(set(entry) <= logs._ALLOWED_KEYS | {"log_level"} for entry in logs_kept.entries)
+
+
+async def test_every_failed_attempt_is_in_the_log_with_its_reason_also_the_last():
+    server = Server(
+        [fhir(status=503), httpx.ReadTimeout("slow"), fhir(status=429, retry_after="2"), fhir(status=500)]
+    )
+    with structlog.testing.capture_logs() as said, pytest.raises(EndpointOverloadedError):
+        await read_goal(server)
+    failed = [entry for entry in said if entry["event"] in {logs.FHIR_RETRY, logs.FHIR_GIVEN_UP}]
+    assert [(entry["attempt"], entry["reason"]) for entry in failed] == [
+        (1, "503"),
+        (2, "timeout"),
+        (3, "429"),
+        (4, "500"),
+    ]
+    assert [entry["event"] for entry in failed] == [logs.FHIR_RETRY] * 3 + [logs.FHIR_GIVEN_UP]
+    assert len({entry["request_id"] for entry in failed}) == 1
 
 
 async def test_requests_are_counted_by_method_type_and_class_of_the_answer():

@@ -144,8 +144,13 @@ def keys(snapshot: Snapshot) -> list[str]:
 
 
 def states(snapshot: Snapshot) -> dict[str, str]:
-    """What each concept comes to, "ended" where only the past is told."""
-    return {fact.concept: fact.state if fact.active else "ended" for fact in snapshot.facts}
+    """What each concept that was read comes to, "ended" where only the past is told."""
+    return {fact.concept: fact.state if fact.active else "ended" for fact in read(snapshot)}
+
+
+def read(snapshot: Snapshot) -> tuple[Fact, ...]:
+    """The facts that were read, without those that a rule derived from them."""
+    return tuple(fact for fact in snapshot.facts if fact.rule is None)
 
 
 def only(snapshot: Snapshot, concept_id: str) -> Fact:

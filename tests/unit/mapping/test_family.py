@@ -86,3 +86,40 @@ def test_other_diseases_of_relatives_are_listed(mapped):
     assert keys(mapped(relative("FTH", (SNOMED, "195967001")))) == ["code.no-concept"]
     assert keys(mapped(relative("FTH", condition=[{}]))) == ["code.missing"]
     assert keys(mapped(relative("FTH", condition=[{"code": {"text": "something"}}]))) == ["code.text-only"]
+
+
+BREAST, ROLE_ADOPTED = (ICD, "C50.9"), "ADOPTF"
+
+
+@pytest.mark.parametrize(
+    ("role", "onset", "found"),
+    [
+        ("MTH", 45, {"family_breast_cancer", "family_breast_cancer_under_50"}),
+        ("SIS", 64, {"family_breast_cancer"}),
+        ("MAUNT", 45, {"family_breast_cancer"}),
+        ("PGRMTH", 45, {"family_breast_cancer"}),
+        ("HSIS", 45, {"family_breast_cancer"}),
+        (ROLE_ADOPTED, 45, set()),
+        ("COUSN", 45, set()),
+    ],
+)
+def test_the_degree_of_the_relative_decides_for_which_concept_it_counts(mapped, role, onset, found):
+    snapshot = mapped(of(role, coding=BREAST, onset=age(onset)))
+    assert set(states(snapshot)) == found
+    for fact in snapshot.facts:
+        assert (fact.state, fact.answer.code, fact.value, fact.unit) == ("present", role, onset, "a")
+
+
+def test_who_died_before_the_limit_had_it_before_the_limit(mapped):
+    assert states(mapped(of("FTH", deceasedAge=quantity(50, "a")))) == {"family_premature_chd": "present"}
+    assert states(mapped(of("FTH", deceasedAge=quantity(70, "a")))) == {"family_premature_chd": "unknown"}
+    assert states(mapped(of("FTH", deceasedBoolean=True))) == {"family_premature_chd": "unknown"}
+
+
+def test_colorectal_cancer_of_a_young_first_degree_relative_counts(mapped):
+    coding = (ICD, "C18.9")
+    assert states(mapped(of("SON", coding=coding, onset=age(59)))) == {
+        "family_colorectal_cancer_under_60": "present"
+    }
+    assert mapped(of("SON", coding=coding, onset=age(60))).facts == ()
+    assert keys(mapped(of("UNCLE", coding=coding, onset=age(40)))) == ["family.relative"]

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from careplan_exchange.errors import PatientNotEligibleError
-from careplan_exchange.mapping import map_record
+from careplan_exchange.mapping import map_record, nothing, report, survey
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.record import PatientRecord, Resource
 from tests.support.shared import SHARED, require_shared
@@ -40,6 +40,16 @@ def read(path, *, alive):
 def test_the_shared_records_are_here():
     require_shared("fixtures/patients")
     assert len(BUNDLES) == 62
+
+
+def test_under_one_resource_in_a_hundred_is_not_understood(mappings, vocabulary):
+    require_shared("fixtures/patients")
+    found = nothing()
+    for path in BUNDLES:
+        found.plus(survey(read(path, alive=False), mappings, vocabulary, today=TODAY))
+    coverage = report(found, patients=len(BUNDLES), as_of=TODAY)
+    assert coverage.share_not_understood < 0.01
+    assert coverage.total.used > coverage.total.not_needed
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem.rpartition("_")[2][:8])

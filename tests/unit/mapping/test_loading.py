@@ -107,7 +107,8 @@ def test_what_cannot_be_loaded_is_an_error_with_every_finding():
     bad = files(VALUE_SET, CONCEPT.replace("unit: U/L", "unti: U/L"))
     with pytest.raises(KnowledgeError) as caught:
         load_vocabulary(bad)
-    assert caught.value.findings[0].line == 2
+    assert caught.value.findings[0].line == 6
+    assert "Did you mean 'unit'?" in caught.value.findings[0].mend
     vocabulary = load_vocabulary(files(VALUE_SET, CONCEPT))
     with pytest.raises(KnowledgeError) as caught:
         load_mappings(files("panels: []\n"), vocabulary)
@@ -125,7 +126,7 @@ def test_what_cannot_be_loaded_is_an_error_with_every_finding():
         ('date: "2026-11-24"\n', "", 1, "date"),
         ("status: active", "status: banana", 5, "banana"),
         ('      concept:\n        - {code: "1742-6", display: ALT}\n', "", 10, "whole code system"),
-        ("concept:", "concepts:", 10, "unknown field"),
+        ("concept:", "concepts:", 11, "unknown field"),
         ("        - {code", '        - {code: "1742-6"}\n        - {code', 13, "twice"),
         (
             "http://loinc.org\n      concept:",
@@ -226,8 +227,8 @@ def test_a_snomed_code_outside_the_permitted_list_is_found(permitted, found):
     [
         ("concept: alt", "concept: ast", 2, "no concept"),
         ("to: U/L", "to: ukat/L", 3, "is kept in U/L"),
-        ("from: [U/L]", "from: [u/l]", 1, "in its own unit"),
-        ("from: [U/L]", "from: [U/L, U/L]", 4, "stands twice"),
+        ("from: [U/L]", "from: [u/l]", 6, "in its own unit"),
+        ("from: [U/L]", "from: [U/L, U/L]", 5, "stands twice"),
         ("from: [U/L]", "from: [U/L]\n        factor: 2\n        source: x", 5, "changes the value"),
         ("from: [U/L]", "from: [U/L]\n      - from: [ukat/L]\n        factor: 60", 6, "no source"),
         (
@@ -246,7 +247,7 @@ def test_a_snomed_code_outside_the_permitted_list_is_found(permitted, found):
         (
             "  - concept: alt",
             "  - {concept: alt, to: U/L, conversions: [{from: [U/L]}]}\n  - concept: alt",
-            3,
+            6,
             "stands twice",
         ),
     ],
@@ -329,6 +330,42 @@ CODE = "{system: 'http://loinc.org', code: %s}"
             f"absences:\n  - {{statement: x, concepts: [], denies: [food], source: x, codes: [{CODE % '1742-5'}]}}\n",
             "check digit",
         ),
+        ("judged:\n  - {resource: Condition, reason: x, source: x}\n", "judges nothing"),
+        ("judged:\n  - {resource: Condition, reason: x, texts: [x]}\n", "source"),
+        ("judged:\n  - {resource: Goal, reason: x, source: x, texts: [x]}\n", "Invalid enum"),
+        ("judged:\n  - {resource: Observation, reason: x, source: x, texts: [x]}\n", "never read from its text"),
+        (
+            f"judged:\n  - {{resource: Observation, reason: x, source: x, codes: [{CODE % '1742-5'}]}}\n",
+            "check digit",
+        ),
+        (
+            f"judged:\n  - {{resource: Observation, reason: x, source: x, codes: [{CODE % '1742-6'}, {CODE % '1742-6'}]}}\n",
+            "judged twice",
+        ),
+        ("judged:\n  - {resource: Condition, reason: x, source: x, texts: [x, ' X ']}\n", "judged twice"),
+        (
+            "judged:\n  - {resource: Condition, reason: x, source: x, codes: [{system: 'http://hl7.org/fhir/sid/icd-10-cm', code: I10.1}]}\n",
+            "means 'one'",
+        ),
+        (
+            "texts:\n  - {resource: Condition, concept: one, texts: [x], source: x}\njudged:\n  - {resource: Condition, reason: x, source: x, texts: [X]}\n",
+            "means 'one'",
+        ),
+        (
+            "judged:\n  - {resource: Condition, reason: x, source: x, below: [{system: 'http://hl7.org/fhir/sid/icd-10-cm', code: I10}]}\n",
+            "means 'one'",
+        ),
+        (
+            "judged:\n  - {resource: Condition, reason: x, source: x, below: [{system: 'http://loinc.org', code: 1742-6}]}\n",
+            "hierarchy is not in the codes",
+        ),
+        ("situations:\n  - {means: ended, source: x}\n", "No words"),
+        ("situations:\n  - {means: gone, source: x, before: [x]}\n", "Invalid enum"),
+        ("situations:\n  - {means: ended, source: x, before: [x, 'X ']}\n", "stand twice"),
+        ("histories:\n  - {concept: three, source: x, codes: []}\n", "no condition"),
+        (f"histories:\n  - {{concept: one, source: x, codes: [{CODE % '1742-5'}]}}\n", "check digit"),
+        ("refutations:\n  - {concept: one}\n", "refutes nothing"),
+        ("refutations:\n  - {concept: one, texts: [x]}\n", "never used"),
         (f"refutations:\n  - {{concept: three, codes: [{CODE % '1742-6'}]}}\n", "no concept"),
         (f"refutations:\n  - {{concept: one, codes: [{CODE % '1742-5'}]}}\n", "check digit"),
         ("demographics:\n  - {concept: two, excludedFor: {}, reason: x}\n", "excludes nobody"),
@@ -345,6 +382,43 @@ CODE = "{system: 'http://loinc.org', code: %s}"
         ("notRead:\n  - {type: Claim, reason: x}\n  - {type: Claim, reason: y}\n", "stands twice"),
         ("relatives:\n  - {code: FTH}\n  - {code: FTH}\n", "stands twice"),
         ("onsetUnits:\n  - {from: [a]}\n", "perYear"),
+        (
+            "systems:\n  - {canonical: a, aliases: [b]}\n  - {canonical: c, aliases: [a]}\n",
+            "canonical name itself",
+        ),
+        (
+            (
+                f"answers:\n  - {{question: {CODE % '1742-6'}, concept: two, source: x, "
+                "options: [{means: present, text: x}, {means: absent, text: ' X'}]}\n"
+            ),
+            "stands twice",
+        ),
+        (
+            "panels:\n  - &a {system: 'http://loinc.org', code: 1742-6, source: x}\n  - *a\n",
+            "panel '1742-6' stands twice",
+        ),
+        (
+            (
+                "texts:\n  - {resource: Condition, concept: one, texts: [x], source: x}\n"
+                "  - {resource: Condition, concept: one, texts: [X], source: y}\n"
+            ),
+            "stands twice",
+        ),
+        (
+            (
+                f"refutations:\n  - {{concept: one, codes: [{CODE % '1742-6'}]}}\n"
+                f"  - {{concept: one, codes: [{CODE % '1742-6'}]}}\n"
+            ),
+            "refutation '1742-6 of one' stands twice",
+        ),
+        (
+            (
+                "demographics:\n  - {concept: two, excludedFor: {genders: [male]}, reason: x}\n"
+                "  - {concept: two, excludedFor: {agesBelow: 9}, reason: x}\n"
+            ),
+            "stands twice",
+        ),
+        ("panels:\n  - {system: 'http://loinc.or', code: 1742-6, source: x}\n", "no code system that is known"),
     ],
 )
 def test_a_mistake_in_another_mapping_is_found(text, said):
@@ -391,6 +465,19 @@ def test_what_is_no_loinc_code_is_refused(code):
         ("http://hl7.org/fhir/sid/icd-10-cm", "O9A", False),
         ("http://hl7.org/fhir/sid/icd-10-cm", "E11.", True),
         ("http://hl7.org/fhir/sid/icd-10-cm", "11.9", True),
+        ("http://hl7.org/fhir/sid/icd-9-cm", "250.00", False),
+        ("http://hl7.org/fhir/sid/icd-9-cm", "V10.3", False),
+        ("http://hl7.org/fhir/sid/icd-9-cm", "E880.9", False),
+        ("http://hl7.org/fhir/sid/icd-9-cm", "E11.9", True),
+        ("http://hl7.org/fhir/sid/icd-9-cm", "25", True),
+        ("http://www.cms.gov/Medicare/Coding/ICD10", "0210093", False),
+        ("http://www.cms.gov/Medicare/Coding/ICD10", "021O093", True),
+        ("http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "G0121", False),
+        ("http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "99213", True),
+        ("http://hl7.org/fhir/sid/cvx", "140", False),
+        ("http://hl7.org/fhir/sid/cvx", "flu", True),
+        ("http://www.genenames.org", "HGNC:1100", False),
+        ("http://www.genenames.org", "BRCA1", True),
         ("http://www.nlm.nih.gov/research/umls/rxnorm", "6809", False),
         ("http://www.nlm.nih.gov/research/umls/rxnorm", "metformin", True),
         ("urn:local", "anything", False),
@@ -398,3 +485,79 @@ def test_what_is_no_loinc_code_is_refused(code):
 )
 def test_codes_are_judged_by_the_spelling_of_their_system(system, code, wrong):
     assert (complaint(system, code) is not None) is wrong
+
+
+def test_a_mapping_that_says_what_the_value_set_says_is_dead_and_one_against_it_is_told():
+    dead = MAP.replace("1743-4", "1742-6")
+    assert "dead" in one_finding((UNITS, dead), (VALUE_SET, CONCEPT)).message
+    against = dead.replace("equivalence: equivalent", "equivalence: narrower, comment: x")
+    assert "uncertain" in one_finding((UNITS, against), (VALUE_SET, CONCEPT)).message
+
+
+def test_a_code_that_two_files_map_to_one_concept_is_found_with_both_places():
+    finding = one_finding((UNITS, MAP, MAP), (VALUE_SET, CONCEPT))
+    assert (finding.file, finding.line) == ("2.yaml", 14)
+    assert "1.yaml, line 14" in finding.mend
+
+
+def test_a_product_of_products_is_found():
+    rxnorm = "http://www.nlm.nih.gov/research/umls/rxnorm"
+    text = MAP.replace("http://loinc.org", rxnorm).replace("urn:careplan-exchange:concept", rxnorm)
+    chain = text.replace("1743-4", '"1"').replace("code: alt", 'code: "2"') + (
+        '      - {code: "2", target: [{code: "3", equivalence: wider}]}\n'
+        '      - {code: "4", target: [{code: "4", equivalence: wider}]}\n'
+    )
+    assert "not looked up again" in one_finding((UNITS, chain), (VALUE_SET, CONCEPT)).message
+
+
+@pytest.mark.parametrize(
+    ("text", "suggested"),
+    [
+        ("resourceType: Valueset\n", "Did you mean 'ValueSet'?"),
+        ("concept:\n  - {id: x}\n", "Did you mean 'concepts'?"),
+        ("banana: 1\n", "README.md)."),
+    ],
+)
+def test_a_misspelt_kind_of_profile_is_told_what_it_was_meant_to_be(text, suggested):
+    assert one_finding((UNITS,), (VALUE_SET, CONCEPT, text)).mend.endswith(suggested)
+
+
+def test_a_misspelt_conceptmap_is_told_what_it_was_meant_to_be():
+    assert (
+        "Did you mean 'ConceptMap'?"
+        in one_finding((UNITS, "resourceType: Conceptmap\n"), (VALUE_SET, CONCEPT)).mend
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("kind: measurement", "kind: 7"),
+        ("unit: U/L", "unit: 7"),
+        ("valueSet: urn", "valueset: urn"),
+        ("title: ALT", "titel: ALT"),
+        ("id: alt", "idd: alt"),
+    ],
+)
+def test_a_concept_that_cannot_be_read_is_told_once_and_not_where_it_is_used(old, new):
+    assert one_finding((UNITS, MAP), (VALUE_SET, CONCEPT.replace(old, new))).file == "1.yaml"
+
+
+@pytest.mark.parametrize("rows", ["  - 7\n", "  - {kind: 7}\n"])
+def test_a_concept_without_a_name_is_one_finding_more(rows):
+    assert one_finding((UNITS, MAP), (VALUE_SET, CONCEPT + rows)).line == 10
+
+
+def test_a_value_set_that_cannot_be_read_is_told_once():
+    assert one_finding((UNITS, MAP), (VALUE_SET.replace("title:", "titel:"), CONCEPT)).line == 4
+    nameless = lint(files(UNITS), files(VALUE_SET.replace("url:", "address:"), CONCEPT))
+    assert [finding.file for finding in nameless] == ["0.yaml", "1.yaml"]
+
+
+def test_conversions_that_cannot_be_read_are_told_once():
+    assert one_finding((UNITS.replace("to: U/L", "two: U/L"),), (VALUE_SET, CONCEPT)).line == 3
+
+
+def test_a_concept_that_contradicts_itself_is_found():
+    text = CONCEPT.replace("    unit: U/L\n", "    unit: U/L\n    contradicts: [alt]\n")
+    assert "contradicts itself" in one_finding((UNITS,), (VALUE_SET, text)).message

@@ -96,8 +96,10 @@ def test_a_medicine_told_as_text_counts_only_as_a_whole(mapped, text, found):
     assert found or text not in snapshot.issues[0].detail
 
 
-def test_two_codes_of_one_order_count_both(mapped):
-    assert states(mapped(order(METFORMIN, LISINOPRIL))) == {"metformin": "present", "ace_inhibitor": "present"}
+def test_a_medicine_whose_codes_disagree_may_be_either_and_is_told(mapped):
+    snapshot = mapped(order(METFORMIN, LISINOPRIL))
+    assert states(snapshot) == {"metformin": "unknown", "ace_inhibitor": "unknown"}
+    assert keys(snapshot) == ["code.conflict"]
 
 
 def test_a_contained_medication_is_read(mapped):
@@ -221,21 +223,57 @@ def test_an_allergy_that_is_past_refuted_or_an_error_does_not_count(mapped):
     assert (error.facts, keys(error)) == ((), ["status.entered-in-error"])
 
 
-ALL_ABSENT = {"metformin_allergy": "absent", "ace_inhibitor_allergy": "absent", "arb_allergy": "absent"}
+MEDICINES = (
+    "metformin",
+    "ace_inhibitor",
+    "arb",
+    "statin",
+    "aspirin",
+    "nsaid",
+    "beta_blocker_selective",
+    "beta_blocker_nonselective",
+    "thiazide",
+    "ccb_dhp",
+    "sglt2_inhibitor",
+    "glp1_ra",
+    "mra",
+    "arni",
+    "ssri",
+    "p2y12_inhibitor",
+)
+NO_MEDICINE = {f"{one}_allergy": "absent" for one in MEDICINES}
+FOODS = ("nut_allergy", "seafood_allergy", "milk_allergy", "egg_allergy", "other_food_allergy")
+ALL_ABSENT = NO_MEDICINE | dict.fromkeys(FOODS, "absent")
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "absent", "told"),
     [
-        (allergy((IPS, "no-known-allergies")), []),
-        (allergy((IPS, "no-known-medication-allergies")), []),
-        (allergy(code={"text": "NKDA"}), ["text.used"]),
-        (allergy(code=concept((SNOMED, "716186003"), display="No known allergy (situation)")), ["text.used"]),
+        (allergy((IPS, "no-known-allergies")), ALL_ABSENT, []),
+        (allergy((IPS, "no-known-medication-allergies")), NO_MEDICINE, []),
+        (allergy((IPS, "no-known-food-allergies")), dict.fromkeys(FOODS, "absent"), []),
+        (allergy(code={"text": "NKDA"}), NO_MEDICINE, ["text.used"]),
+        (
+            allergy(code=concept((SNOMED, "716186003"), display="No known allergy (situation)")),
+            ALL_ABSENT,
+            ["text.used"],
+        ),
     ],
 )
-def test_no_known_allergies_is_an_absence(mapped, body, told):
+def test_no_known_allergies_is_an_absence(mapped, body, absent, told):
     snapshot = mapped(body)
-    assert (states(snapshot), keys(snapshot)) == (ALL_ABSENT, told)
+    assert (states(snapshot), keys(snapshot)) == (absent, told)
+
+
+def test_an_allergy_whose_codes_disagree_is_an_allergy_to_each_and_is_told(mapped):
+    snapshot = mapped(allergy(METFORMIN, LISINOPRIL))
+    assert states(snapshot) == {"metformin_allergy": "present", "ace_inhibitor_allergy": "present"}
+    assert keys(snapshot) == ["code.conflict"]
+
+
+def test_an_allergy_that_is_also_told_as_none_counts_and_is_told(mapped):
+    snapshot = mapped(allergy((IPS, "no-known-allergies"), LISINOPRIL))
+    assert (states(snapshot), keys(snapshot)) == ({"ace_inhibitor_allergy": "present"}, ["code.conflict"])
 
 
 def test_an_empty_allergy_list_is_not_an_absence(mapped):
@@ -255,7 +293,7 @@ def test_no_known_allergies_beside_an_unreadable_one_is_a_conflict(mapped):
 def test_a_pollen_allergy_does_not_contradict_no_known_medication_allergies(mapped):
     pollen = allergy((SNOMED, "418689008"), category=["environment"])
     snapshot = mapped(allergy((IPS, "no-known-medication-allergies")), pollen)
-    assert (states(snapshot), keys(snapshot)) == (ALL_ABSENT, ["code.no-concept"])
+    assert (states(snapshot), keys(snapshot)) == (NO_MEDICINE, ["code.no-concept"])
     uncategorised = allergy((SNOMED, "418689008"))
     assert "allergy.conflict" in keys(mapped(allergy((IPS, "no-known-medication-allergies")), uncategorised))
 

@@ -7,6 +7,7 @@ import pytest
 from careplan_exchange.errors import NotFhirError, PatientMergedError, PatientNotEligibleError, WrongPatientError
 from careplan_exchange.mapping import map_record
 from careplan_exchange.mapping.dates import ages, fault, span_of
+from careplan_exchange.model.codec import decode, steady
 from careplan_exchange.model.issue import Issue
 from tests.unit.mapping.builders import (
     LOINC,
@@ -239,6 +240,21 @@ def test_a_resource_that_is_no_json_is_an_issue(mapped, mappings, vocabulary):
 
 
 @pytest.mark.parametrize(
+    ("display", "readable"),
+    [(r"\ud83d\ude00", True), (r"\\ud800", True), (r"\ud800", False), (r"\udc00\ud800", False)],
+)
+def test_half_of_a_character_is_an_issue_and_a_whole_one_is_kept(mapped, mappings, vocabulary, display, readable):
+    body = record(observation(concept((LOINC, "4548-4"), display="HERE"), valueQuantity=quantity(7)))
+    sent = body.resources[0]
+    spoiled = msgspec.structs.replace(sent, content=sent.content.replace(b"HERE", display.encode()))
+    assert spoiled.content != sent.content
+    snapshot = map_record(msgspec.structs.replace(body, resources=(spoiled,)), mappings, vocabulary, today=TODAY)
+    assert bool(snapshot.facts) is readable
+    assert ("resource.unreadable" in keys(snapshot)) is not readable
+    assert decode(steady(snapshot))
+
+
+@pytest.mark.parametrize(
     "kind", ["CarePlan", "Goal", "DetectedIssue", "ServiceRequest", "Condition", "Observation"]
 )
 def test_what_we_wrote_ourselves_is_neither_evidence_nor_issue(mapped, kind):
@@ -256,15 +272,15 @@ def test_a_mention_of_our_system_alone_does_not_make_it_ours(mapped):
 
 def test_types_that_nothing_reads_are_listed_once_each(mapped):
     snapshot = mapped(
-        {"resourceType": "Encounter"},
-        {"resourceType": "Encounter"},
-        {"resourceType": "MedicationStatement"},
+        {"resourceType": "ImagingStudy"},
+        {"resourceType": "ImagingStudy"},
+        {"resourceType": "BodyStructure"},
         {"resourceType": "CarePlan", "subject": {"reference": "Patient/me"}},
         {"resourceType": "Goal"},
     )
     assert {(issue.key, issue.severity, issue.detail.split()[0]) for issue in snapshot.issues} == {
-        ("mapping.type.not-read", "information", "Encounter"),
-        ("mapping.type.not-read", "warning", "MedicationStatement"),
+        ("mapping.type.not-read", "information", "ImagingStudy"),
+        ("mapping.type.not-read", "warning", "BodyStructure"),
         ("mapping.type.not-read", "information", "CarePlan"),
         ("mapping.type.not-read", "information", "Goal"),
     }

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from careplan_exchange.model.issue import Issue
+from careplan_exchange.model.snapshot import Evidence
 from careplan_exchange.planner.bindings import Binding, Bindings
 from careplan_exchange.planner.expressions import EvaluationError
 from careplan_exchange.planner.intervals import Interval
@@ -87,8 +88,8 @@ def test_one_resource_that_gives_a_value_in_two_spellings_is_shown_the_same_in_a
 @pytest.mark.parametrize(
     ("value", "interval", "shown"),
     [
-        ("<7", Interval(Decimal(2), Decimal(7), high_open=True), "<7 % (2026-10-02)"),
-        ("<=7", Interval(Decimal(2), Decimal(7)), "<=7 % (2026-10-02)"),
+        ("<7", Interval(Decimal("2.5"), Decimal(7), high_open=True), "<7 % (2026-10-02)"),
+        ("<=7", Interval(Decimal("2.5"), Decimal(7)), "<=7 % (2026-10-02)"),
         (">7", Interval(Decimal(7), Decimal(25), low_open=True), ">7 % (2026-10-02)"),
         (">=7", Interval(Decimal(7), Decimal(25)), ">=7 % (2026-10-02)"),
         ("5.6..7", Interval(Decimal("5.6"), Decimal(7)), "5.6 to 7 % (2026-10-02)"),
@@ -108,17 +109,17 @@ def test_comparators_and_measured_ranges_are_ranges(value, interval, shown):
 
 def test_ties_of_ranges_span_all_of_them():
     found = bind("hba1c", fact("hba1c", "<7", id="a"), fact("hba1c", "7", id="b"), fact("hba1c", ">8", id="c"))
-    assert found.value == Interval(Decimal(2), Decimal(25), low_open=False, high_open=False)
+    assert found.value == Interval(Decimal("2.5"), Decimal(25), low_open=False, high_open=False)
     open_end = bind("hba1c", fact("hba1c", "5..", id="a"), fact("hba1c", "..4", id="b"))
     assert open_end.value == Interval(None, None)
     below_zero = bind("hba1c", fact("hba1c", "-5..1", id="a"), fact("hba1c", "..4", id="b"))
     assert below_zero.value == Interval(None, Decimal(4))
     part = bind("hba1c", fact("hba1c", "<7", id="a"), fact("hba1c", "6", id="b"))
-    assert part.shown == "2 to 7 % (2026-10-02)"
+    assert part.shown == "2.5 to 7 % (2026-10-02)"
     closed_too = bind("hba1c", fact("hba1c", ">7", id="a"), fact("hba1c", ">=7", id="b"))
     assert closed_too.value == Interval(Decimal(7), Decimal(25))
     closed_wins = bind("hba1c", fact("hba1c", "<7", id="a"), fact("hba1c", "<=7", id="b"))
-    assert closed_wins.value == Interval(Decimal(2), Decimal(7))
+    assert closed_wins.value == Interval(Decimal("2.5"), Decimal(7))
 
 
 def test_a_value_at_the_limit_of_its_age_is_current_and_a_day_later_it_is_not():
@@ -581,3 +582,15 @@ def test_the_future_is_told_once_with_how_many_facts_of_which_concept():
             mend="Correct the date in the record, or plan for a later day.",
         )
     ]
+
+
+def test_a_derived_value_is_said_to_be_calculated_and_names_what_it_rests_on_once():
+    creatinine = Evidence(reference="Observation/creatinine", version_id="1", date="2026-10-02")
+    person = Evidence(reference="Patient/p", version_id="7")
+    derived = msgspec.structs.replace(
+        fact("egfr", "41"), evidence=creatinine, inputs=(creatinine, person), rule="egfr-ckd-epi-2021"
+    )
+    found = bind("egfr", derived)
+    assert found.shown == "41 mL/min/1.73 m2 (2026-10-02, calculated)"
+    assert found.evidence == (creatinine, person)
+    assert bind("egfr", fact("egfr", "41")).shown == "41 mL/min/1.73 m2 (2026-10-02)"

@@ -364,7 +364,8 @@ def test_two_actions_with_one_id_are_both_named():
             ),
             "cannot fill 'status'",
         ),
-        (root(version="2.0.0"), "No action points at this definition."),
+        (root(version="2.0.0"), "Nothing has the canonical 'urn:test:walk|1.0.0'."),
+        (root(url="http://elsewhere.example.org/run"), "No action points at this definition."),
     ],
 )
 def test_an_activity_with_this_fault_is_refused(change, message):

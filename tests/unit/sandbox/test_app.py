@@ -8,7 +8,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 
 from careplan_exchange.sandbox import create_app
-from careplan_exchange.sandbox.parameters import TYPES
+from careplan_exchange.sandbox.parameters import types_of
 
 from .conftest import BASE, FHIR
 
@@ -49,14 +49,23 @@ def entry(method, url, resource=None, full_url=None, **request):
     [("R4", CapabilityStatement, "4.0.1"), ("R5", CapabilityStatementR5, "5.0.0")],
     indirect=["release"],
 )
-async def test_the_capability_statement_is_valid_and_names_the_release(http, model, version):
+async def test_the_capability_statement_is_valid_and_names_the_release(http, release, model, version):
     statement = (await http.get("/metadata")).json()
     model.model_validate(statement)
     assert statement["fhirVersion"] == version
-    assert {one["type"] for one in statement["rest"][0]["resource"]} == set(TYPES)
+    assert {one["type"] for one in statement["rest"][0]["resource"]} == set(types_of(release))
 
 
-async def test_every_search_parameter_of_the_capability_statement_is_answered(http):
+@pytest.mark.parametrize(
+    ("release", "name"), [("R4", "DeviceUsage"), ("R5", "DeviceUseStatement")], indirect=["release"]
+)
+async def test_a_type_of_the_other_release_is_not_there(http, release, name):
+    assert (await http.get(f"/{name}")).status_code == 404
+    assert (await http.post(f"/{name}", json={"resourceType": name})).status_code == 404
+
+
+@pytest.mark.parametrize("release", ["R4", "R5"], indirect=True)
+async def test_every_search_parameter_of_the_capability_statement_is_answered(http, release):
     statement = (await http.get("/metadata")).json()
     values = {"date": "2026", "token": "x", "reference": "Patient/x", "string": "x", "uri": "urn:x"}
     for resource in statement["rest"][0]["resource"]:

@@ -50,7 +50,7 @@ def test_a_collection_keeps_ids_and_resolves_its_full_urls(server, tmp_path):
     goal = {**GOAL, "subject": {"reference": "urn:uuid:1"}}
     write(tmp_path, all=collection({"fullUrl": "urn:uuid:1", "resource": patient}, {"resource": goal}))
     load_directory(server, tmp_path)
-    (held,) = server.store.find("Patient", ())
+    (held,) = server.store.versions([hit.seq for hit in server.store.find("Patient", ())])
     stored = decode(server.store.current("Goal", "g").body)
     assert stored["subject"]["reference"] == f"Patient/{held.id}"
 

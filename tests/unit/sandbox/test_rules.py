@@ -128,3 +128,55 @@ def test_no_problem_repeats_what_was_sent():
     verdict = judge(decode(encode(body)), "R4", lambda _: None)
     assert verdict.syntax
     assert secret not in "".join(one.detail for one in (*verdict.syntax, *verdict.business))
+
+
+CONSENT = {
+    "resourceType": "Consent",
+    "status": "active",
+    "scope": {"text": "treatment"},
+    "category": [{"text": "general"}],
+    "policy": [{"uri": "urn:policy"}],
+}
+DISPENSE = {
+    "resourceType": "MedicationDispense",
+    "status": "completed",
+    "medicationCodeableConcept": {"text": "a drug"},
+    "whenPrepared": "2026-01-02",
+    "whenHandedOver": "2026-01-02T10:00:00Z",
+}
+USE = {
+    "resourceType": "DeviceUseStatement",
+    "status": "active",
+    "subject": {"reference": "Patient/1"},
+    "device": {"reference": "Device/1"},
+}
+ASSOCIATION = {
+    "resourceType": "DeviceAssociation",
+    "device": {"reference": "Device/1"},
+    "status": {"coding": [{"system": "http://hl7.org/fhir/deviceassociation-status", "code": "implanted"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "release"), [(CONSENT, "R4"), (DISPENSE, "R4"), (USE, "R4"), (ASSOCIATION, "R5")]
+)
+def test_consents_dispenses_and_devices_are_taken_in_their_release(body, release):
+    assert problems(body, release) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "release", "found"),
+    [
+        ({**CONSENT, "status": "completed"}, "R4", ("code-invalid", "Consent.status")),
+        ({**CONSENT, "patient": {"reference": "Group/1"}}, "R4", ("invariant", "Consent.patient")),
+        ({**CONSENT, "provision": {"type": "maybe"}}, "R4", ("code-invalid", "Consent.provision.type")),
+        ({k: v for k, v in CONSENT.items() if k != "policy"}, "R4", ("invariant", "Consent")),
+        ({**DISPENSE, "whenHandedOver": "2026-01-01"}, "R4", ("invariant", "MedicationDispense")),
+        ({**DISPENSE, "subject": {"reference": "Device/1"}}, "R4", ("invariant", "MedicationDispense.subject")),
+        ({**USE, "device": {"reference": "Patient/1"}}, "R4", ("invariant", "DeviceUseStatement.device")),
+        ({**ASSOCIATION, "status": {"text": "in place"}}, "R5", ("code-invalid", "DeviceAssociation.status")),
+        ({**ASSOCIATION, "subject": {"reference": "Goal/1"}}, "R5", ("invariant", "DeviceAssociation.subject")),
+    ],
+)
+def test_consents_dispenses_and_devices_are_judged(body, release, found):
+    assert problems(body, release) == [found]

@@ -180,6 +180,22 @@ async def test_a_good_assertion_gets_a_token_for_five_minutes(smart, key):
     assert (await smart.http.get("/Patient", headers=headers)).status_code == 401
 
 
+async def test_tokens_that_have_expired_are_not_kept(smart):
+    await smart.bearer("system/*.rs")
+    smart.clock.advance(301)
+    await smart.bearer("system/*.rs")
+    assert len(smart.app.state.server.authorizer._tokens) == 1
+
+
+async def test_everything_needs_the_right_to_read_every_type(smart):
+    everything = await smart.bearer("system/*.cruds")
+    made = (await smart.http.post("/Patient", json=PATIENT, headers=everything)).json()
+    for scope, status in (("system/Patient.read", 403), ("system/*.read", 200)):
+        headers = await smart.bearer(scope)
+        answer = await smart.http.get(f"/Patient/{made['id']}/$everything", headers=headers)
+        assert answer.status_code == status
+
+
 async def test_without_a_token_only_what_leads_to_one_is_answered(smart):
     configuration = (await smart.http.get("/.well-known/smart-configuration")).json()
     assert configuration["token_endpoint"] == TOKEN_URL

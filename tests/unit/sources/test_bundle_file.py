@@ -16,7 +16,7 @@ from careplan_exchange.errors import (
 )
 from careplan_exchange.model import codec
 from careplan_exchange.sources import BundleSource
-from careplan_exchange.sources.queries import TYPES
+from careplan_exchange.sources.kinds import ASKED
 from tests.unit.fhir.wire import outcome, searchset
 
 UUID = "032f317f-dbe3-4993-990a-5f33d33f2869"
@@ -45,7 +45,7 @@ async def test_every_kind_of_bundle_with_resources_is_read(kind):
     record = await pull(bundle(patient(meta={"versionId": "2"}), goal(), kind=kind))
     assert record.patient.versioned_reference == "Patient/p1/_history/2"
     assert [resource.reference for resource in record.resources] == ["Goal/g1"]
-    assert (record.identity, record.release, record.categories, record.issues) == ("file-1", "R4", TYPES, ())
+    assert (record.identity, record.release, record.categories, record.issues) == ("file-1", "R4", ASKED, ())
 
 
 async def test_the_name_of_the_file_is_not_in_the_record():
@@ -274,3 +274,29 @@ def test_a_file_about_nobody_or_about_two_names_no_patient():
 def test_what_is_no_part_of_a_record_is_counted_by_type_each_once():
     claim = {"resourceType": "Claim", "id": "c1"}
     assert source(patient(), goal(), claim, claim, {"resourceType": "Claim"}).left_aside() == {"Claim": 2}
+
+
+async def test_a_medication_is_the_patients_where_something_of_theirs_refers_to_it():
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "mr1",
+        "subject": {"reference": "Patient/p1"},
+        "medicationReference": {"reference": "urn:uuid:m-1"},
+    }
+    medication = {"fullUrl": "urn:uuid:m-1", "resource": {"resourceType": "Medication", "id": "m1"}}
+    record = await pull(bundle(patient(), order, medication, {"resourceType": "Medication", "id": "m2"}))
+    assert [resource.reference for resource in record.resources] == ["MedicationRequest/mr1", "Medication/m1"]
+    (issue,) = record.issues
+    assert (issue.key, issue.source) == ("source.subject.unnamed", "Medication/m2")
+
+
+@pytest.mark.parametrize("kind", ["Coverage", "Appointment"])
+async def test_whose_a_coverage_or_a_visit_is_stands_elsewhere_and_counts_too(kind):
+    def of(subject):
+        named = {"beneficiary": subject} if kind == "Coverage" else {"participant": [{"actor": subject}]}
+        return {"resourceType": kind, "id": "x1", **named}
+
+    record = await pull(bundle(patient(), of({"reference": "Patient/p1"})))
+    assert [resource.reference for resource in record.resources] == [f"{kind}/x1"]
+    with pytest.raises(WrongPatientError, match=kind):
+        await pull(bundle(patient(), of({"reference": "Patient/p2"})))
