@@ -33,7 +33,7 @@ def is_unicode(data: bytes) -> bool:
         return True
     try:
         _encoder.encode(_decoder.decode(data))
-    except UnicodeEncodeError:
+    except (UnicodeError, msgspec.DecodeError, RecursionError):  # also where no reader looked closely so far
         return False
     return True
 

@@ -239,6 +239,16 @@ def test_a_resource_that_is_no_json_is_an_issue(mapped, mappings, vocabulary):
         assert {issue.expression for issue in snapshot.issues} == {"Observation", "MedicationRequest", None}
 
 
+def test_bytes_that_are_no_text_beside_half_of_a_character_are_an_issue_too(mapped, mappings, vocabulary):
+    whole = record(observation())
+    content = rb'{"' + b"\xfc" + rb'x": "\ud800", "status": "final"}'
+    torn = msgspec.structs.replace(
+        whole, resources=tuple(msgspec.structs.replace(one, content=content) for one in whole.resources)
+    )
+    snapshot = map_record(torn, mappings, vocabulary, today=TODAY)
+    assert (snapshot.facts, keys(snapshot)) == ((), ["resource.unreadable"])
+
+
 @pytest.mark.parametrize(
     ("display", "readable"),
     [(r"\ud83d\ude00", True), (r"\\ud800", True), (r"\ud800", False), (r"\udc00\ud800", False)],
