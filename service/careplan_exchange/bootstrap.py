@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -33,9 +33,9 @@ from careplan_exchange.sources import (
     BundleSource,
     EndpointSource,
     Plans,
+    Reading,
+    RefreshingSource,
     load_plans,
-    read_kept,
-    write_kept,
 )
 from careplan_exchange.store import open_store
 from careplan_exchange.writer import FhirPlanWriter
@@ -51,18 +51,6 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-
-class Reading(Protocol):
-    """Where a record that was read is kept until the next time: clinical data, for its owner alone."""
-
-    def earlier(self) -> bytes | None:
-        """What was kept last, None where nothing was. Raises UsageError where it cannot be read."""
-        ...
-
-    def keep(self, data: bytes) -> None:
-        """Put it in the place of what was kept before. Raises UsageError where that cannot be."""
-        ...
 
 
 class RandomIds:
@@ -153,7 +141,7 @@ class Services:
             return _bundle_file(Path(name))
         vendor = config.endpoint_named(self.settings, name).vendor
         source = EndpointSource(await self.client(name), self.query_plans, today=today, vendor=vendor)
-        return source if reading is None else _Refreshing(source, self.clock, reading)
+        return source if reading is None else RefreshingSource(source, self.clock, reading)
 
     def _is_file(self, name: str) -> bool:
         return name.endswith(".json") and name not in self.settings.endpoints and not config.is_url(name)
@@ -336,24 +324,6 @@ class Services:
         except CareplanError:
             result["knowledge"] = False
         return result
-
-
-class _Refreshing:
-    """ports.Source that reads what changed since the `reading` that was kept, and keeps the new one."""
-
-    def __init__(self, source: EndpointSource, clock: Clock, reading: Reading) -> None:
-        self._source = source
-        self._clock = clock
-        self._reading = reading
-        self.endpoint = source.endpoint
-        self.identity = source.identity
-
-    async def pull(self, patient_id: str) -> PatientRecord:
-        earlier = self._reading.earlier()
-        kept = read_kept(earlier) if earlier is not None else None
-        found = await self._source.refresh(patient_id, kept, at=self._clock.now())
-        self._reading.keep(write_kept(found))
-        return found.record
 
 
 def today_or(given: str | None, clock: Clock) -> date:

@@ -8,7 +8,7 @@ from careplan_exchange.errors import UsageError
 
 
 class ReadingFile:
-    """bootstrap.Reading in one file."""
+    """sources.Reading in one file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -140,15 +140,8 @@ async def search_many(
 ) -> tuple[tuple[Resource, ...], ...]:
     """Each query's matches, in order. With `batch` all first pages come in one request; an entry that is no plain
     success is asked for again on its own, so that its error is that of the search itself."""
-    firsts: Sequence[Bundle | None] = [None] * len(queries)
-    if batch and len(queries) > 1 and not session.batch_refused:
-        firsts = await _batch(session, queries, no_cache=no_cache)
-    return await _side_by_side(
-        [
-            search(session, query, no_cache=no_cache, first=first)
-            for query, first in zip(queries, firsts, strict=True)
-        ]
-    )
+    found = await search_each(session, queries, batch=batch, may_be_withheld=frozenset(), no_cache=no_cache)
+    return tuple(one.resources for one in found)
 
 
 class Found(msgspec.Struct, frozen=True):

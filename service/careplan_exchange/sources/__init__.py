@@ -12,14 +12,16 @@ from .endpoint import EndpointSource
 from .kinds import NEEDED
 from .plan_files import lint_plans, load_plans
 from .plans import Plans
-from .refresh import Kept, read_kept, write_kept
+from .refresh import read_kept, write_kept
+from .refreshing import Reading, RefreshingSource
 
 __all__ = [
     "NEEDED",
     "BundleSource",
     "EndpointSource",
-    "Kept",
     "Plans",
+    "Reading",
+    "RefreshingSource",
     "lint_plans",
     "load_plans",
     "read_kept",
