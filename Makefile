@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What needs a server of its own; the servers start once a session, so those tests stay in one process.
+SERVERS := hapi or medplum or oracle or postgres
 
 .PHONY: help demo test test-slow fuzz coverage check format lock clean
 
@@ -24,7 +26,8 @@ demo: $(VENV)/.installed ## The main job, end to end, on the embedded sandbox se
 	@$(BIN)/careplan demo
 
 test: $(VENV)/.installed-dev ## Set up and run the tests (not the slow ones)
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not ($(SERVERS))"
+	@$(BIN)/python -m pytest -q -m "not slow and ($(SERVERS))"
 
 test-slow: $(VENV)/.installed-dev ## The drills and the suites over every fixture patient (minutes)
 	@$(BIN)/python -m pytest -q -m slow

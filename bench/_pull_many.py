@@ -6,7 +6,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from careplan_exchange import bootstrap, config, logs
+from careplan_exchange import bootstrap, config, installed, logs
 from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.mapping import map_record
 
@@ -22,7 +22,7 @@ TODAY = date(2026, 11, 24)
 
 async def main(patients: int) -> None:
     logs.configure("WARNING")
-    knowledge = bootstrap.load_knowledge(config.Settings())
+    knowledge = installed.load_knowledge(config.Settings())
     with sandbox_process() as sandbox:
         server = Server(sandbox.url)
         async with connect(Connection(base_url=sandbox.url), ids=bootstrap.RandomIds()) as client:

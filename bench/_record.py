@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from careplan_exchange.model.codec import encode
 from careplan_exchange.model.record import PatientRecord, Resource
 
@@ -66,6 +68,56 @@ def record(resources: int) -> PatientRecord:
             for number, body in enumerate(_bodies(resources, "Patient/p", medications=True), start=1)
         ),
         categories=frozenset({"Condition", "Observation"}),
+    )
+
+
+_DIAGNOSES = (
+    ("55822004", "Hyperlipidemia"),
+    ("53741008", "Coronary arteriosclerosis"),
+    ("84114007", "Heart failure"),
+    ("433144002", "Chronic kidney disease stage 3"),
+    ("414916001", "Obesity"),
+    ("35489007", "Depressive disorder"),
+    ("13645005", "Chronic obstructive lung disease"),
+)
+
+
+_OF_A_CHILD = (
+    ("29463-7", "Body weight", 23.4, "kg"),
+    ("8302-2", "Body height", 121.5, "cm"),
+    ("8310-5", "Body temperature", 36.8, "Cel"),
+    ("2823-3", "Potassium [Moles/volume] in Serum or Plasma", 4.2, "mmol/L"),
+    ("6690-2", "Leukocytes [#/volume] in Blood by Automated count", 6.3, "10*3/uL"),
+)
+
+
+def with_diagnoses(one: PatientRecord) -> PatientRecord:
+    """The same patient with seven diseases more."""
+    subject = {"reference": "Patient/p"}
+    more = tuple(
+        _held(_condition(subject, "2019-03-03", code, display), len(one.resources) + number)
+        for number, (code, display) in enumerate(_DIAGNOSES, start=1)
+    )
+    return msgspec.structs.replace(one, resources=one.resources[: -len(more)] + more)
+
+
+def without_diseases(resources: int) -> PatientRecord:
+    """A child of seven with as many resources: none is a disease, a medicine or a value out of order."""
+    patient = {"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "2013-05-17"}
+    subject = {"reference": "Patient/p"}
+    bodies = []
+    for n in range(resources):
+        code, display, value, unit = _OF_A_CHILD[n % len(_OF_A_CHILD)]
+        measured = {"value": value, "unit": unit, "system": UCUM, "code": unit}
+        day = f"{2015 + n % 6}-{1 + n % 12:02}-{1 + n % 28:02}"
+        bodies.append(_observation(subject, day, code, display, valueQuantity=measured))
+    return PatientRecord(
+        endpoint="urn:bench",
+        identity="bench",
+        release="R4",
+        patient=_held(patient, 0),
+        resources=tuple(_held(body, number) for number, body in enumerate(bodies, start=1)),
+        categories=frozenset({"AllergyIntolerance", "Condition", "MedicationRequest", "Observation"}),
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from _figures import line
 from _record import record
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import config, installed
 from careplan_exchange.exchange import Knowledge
 from careplan_exchange.mapping import map_record
 from careplan_exchange.model.record import PatientRecord
@@ -48,7 +48,7 @@ def mapping(knowledge: Knowledge, one: PatientRecord) -> Callable[[], object]:
 
 
 def main() -> None:
-    knowledge = bootstrap.load_knowledge(config.Settings())
+    knowledge = installed.load_knowledge(config.Settings())
     of_folder = records(Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED)
     if of_folder:
         best = [

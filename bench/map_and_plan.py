@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from _figures import line
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import config, installed
 from careplan_exchange.mapping import map_record
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.planner import plan
@@ -27,7 +27,7 @@ def main() -> None:
         entry["resource"].pop("deceasedDateTime", None)
     data = encode(bundle)
     person = next(e["resource"]["id"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
-    knowledge = bootstrap.load_knowledge(config.Settings())
+    knowledge = installed.load_knowledge(config.Settings())
     record = asyncio.run(BundleSource(data, identity="bench", name=path.name).pull(person))
     today = date(2018, 2, 1)
     mapped, planned, both, decoded = [], [], [], []
@@ -35,7 +35,7 @@ def main() -> None:
         start = time.process_time()
         snapshot = map_record(record, knowledge.mappings, knowledge.vocabulary, today=today)
         middle = time.process_time()
-        proposal = plan(snapshot, knowledge.protocols, knowledge.vocabulary)
+        proposal = plan(snapshot, knowledge.protocols, knowledge.vocabulary, knowledge.policies)
         end = time.process_time()
         msgspec.json.decode(data)
         after = time.process_time()

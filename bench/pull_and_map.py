@@ -30,7 +30,7 @@ from _figures import line, ratios
 from _record import bundle
 from fhir.resources.R4B import get_fhir_model_class
 
-from careplan_exchange import bootstrap, config, logs
+from careplan_exchange import bootstrap, config, installed, logs
 from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.mapping import map_record
 
@@ -149,7 +149,7 @@ async def measure(ways: dict[str, Way], rounds: int) -> dict[str, tuple[list[flo
 async def main(url: str, resources: int, rounds: int) -> None:
     logs.configure("WARNING")
     patient = Server(url).load(bundle(resources))
-    knowledge = bootstrap.load_knowledge(config.Settings())
+    knowledge = installed.load_knowledge(config.Settings())
     recorder = Recorder()
     async with (
         connect(Connection(base_url=url), ids=bootstrap.RandomIds(), transport=recorder) as watched,

@@ -1,7 +1,7 @@
 """The only place where adapters meet ports, and where settings meet code."""
 
 import uuid
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -11,15 +11,17 @@ from typing import Any
 
 import msgspec
 
-from careplan_exchange import config, exchange, logs
+from careplan_exchange import config, exchange, installed, logs
 from careplan_exchange import knowledge as folders
 from careplan_exchange.audit import against_kept, to_audit_ndjson
 from careplan_exchange.connections import connection, store_password
-from careplan_exchange.errors import CareplanError, SettingsError, UsageError
-from careplan_exchange.fhir import FhirClient, Query, connect
-from careplan_exchange.mapping import Survey, load_mappings, load_vocabulary, survey
+from careplan_exchange.errors import CareplanError, UsageError
+from careplan_exchange.fhir import ID, FhirClient, Query, connect
+from careplan_exchange.mapping import Survey, survey
 from careplan_exchange.model.chain import GENESIS, Head
+from careplan_exchange.model.delegated import Delegated
 from careplan_exchange.model.exchange import ExchangeRequest
+from careplan_exchange.model.explanation import Explanation
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.ledger import Entry, Verdict
 from careplan_exchange.model.proposal import Proposal
@@ -27,7 +29,12 @@ from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.review import Pending, ReviewPolicy, ReviewState
 from careplan_exchange.model.snapshot import Snapshot
-from careplan_exchange.planner import load_protocols
+from careplan_exchange.planner import (
+    actions_of,
+    compile_foreign,
+    plan_resources,
+    said_in,
+)
 from careplan_exchange.ports import Clock, Ledger, PlanStore, Source
 from careplan_exchange.sources import (
     BundleSource,
@@ -35,7 +42,6 @@ from careplan_exchange.sources import (
     Plans,
     Reading,
     RefreshingSource,
-    load_plans,
 )
 from careplan_exchange.store import open_store
 from careplan_exchange.writer import FhirPlanWriter
@@ -60,36 +66,6 @@ class RandomIds:
         return str(uuid.uuid4())
 
 
-def load_knowledge(settings: config.Settings) -> exchange.Knowledge:
-    """Mappings, profiles and protocols, ours with the site's laid over them. Raises KnowledgeError."""
-    overlay = _overlay(settings)
-    vocabulary = load_vocabulary(folders.documents("profiles", overlay))
-    return exchange.Knowledge(
-        vocabulary=vocabulary,
-        mappings=load_mappings(folders.documents("mappings", overlay), vocabulary),
-        protocols=load_protocols(folders.documents("protocols", overlay), vocabulary),
-    )
-
-
-def documents(settings: config.Settings, folder: folders.Folder) -> tuple[folders.Document, ...]:
-    """The files of one knowledge folder, ours with the site's laid over them. Raises KnowledgeError."""
-    return folders.documents(folder, _overlay(settings))
-
-
-def load_query_plans(settings: config.Settings) -> Plans:
-    """What each vendor's server is asked for. Raises KnowledgeError."""
-    return load_plans(documents(settings, "mappings/vendors"))
-
-
-def _overlay(settings: config.Settings) -> Path | None:
-    overlay = settings.knowledge.overlay
-    if overlay is not None and not overlay.is_dir():
-        raise SettingsError(
-            f"The knowledge overlay {overlay} is not a folder.", mend="Mend [knowledge] overlay in careplan.toml."
-        )
-    return overlay
-
-
 class Services:
     """Everything a command or a route can ask for. Clients are opened once an endpoint and closed at the end."""
 
@@ -106,11 +82,11 @@ class Services:
 
     @cached_property
     def knowledge(self) -> exchange.Knowledge:
-        return load_knowledge(self.settings)
+        return installed.load_knowledge(self.settings)
 
     @cached_property
     def query_plans(self) -> Plans:
-        return load_query_plans(self.settings)
+        return installed.load_query_plans(self.settings)
 
     @property
     def endpoint_names(self) -> Collection[str]:
@@ -147,10 +123,57 @@ class Services:
         return name.endswith(".json") and name not in self.settings.endpoints and not config.is_url(name)
 
     async def propose(
-        self, request: ExchangeRequest, reading: Reading | None = None
+        self, request: ExchangeRequest, reading: Reading | None = None, plans: Sequence[Path] = ()
     ) -> tuple[PatientRecord, Proposal]:
-        """The dry run. Raises CareplanError."""
-        return await exchange.propose(*await self._asked(request, reading))
+        """The dry run; of the plans in these files alone, where there are any. Raises CareplanError."""
+        source, knowledge, patient, today = await self._asked(request, reading)
+        if plans:
+            protocols = compile_foreign([folders.read(path) for path in plans])
+            knowledge = msgspec.structs.replace(knowledge, protocols=protocols)
+        return await exchange.propose(source, knowledge, patient, today)
+
+    async def delegate(self, request: ExchangeRequest, plans: Sequence[Path], at: str) -> tuple[Delegated, ...]:
+        """What the `$apply` of the server `at` makes of the plans in these files. It must be the server on which
+        the patient has that id: the same id elsewhere may be another person. Raises CareplanError."""
+        client = await self.client(at)
+        if self._is_file(request.endpoint) or (await self.client(request.endpoint)).base_url != client.base_url:
+            raise UsageError(
+                "The patient's id is one of --endpoint, and --apply-at names another server.",
+                mend="Name the same server twice; the patient must be there.",
+            )
+        patient = request.patient.removeprefix("Patient/")
+        if ID.fullmatch(patient) is None:
+            raise UsageError(
+                "What names the patient is no FHIR id.", mend="Give the id that the patient has there."
+            )
+        capabilities = await client.capabilities()
+        found = []
+        for plan in plan_resources([folders.read(path) for path in plans]):
+            answer = await client.apply_plan(dict(plan), patient)
+            found.append(
+                Delegated(
+                    plan=str(plan.get("title") or plan.get("url") or plan.get("id") or "plan"),
+                    server=client.base_url,
+                    software=capabilities.software,
+                    patient=f"Patient/{patient}",
+                    actions=actions_of(answer),
+                    said=said_in(answer),
+                    answer=answer,
+                )
+            )
+        return tuple(found)
+
+    async def explain(
+        self, request: ExchangeRequest, reading: Reading | None = None
+    ) -> tuple[PatientRecord, Explanation]:
+        """Why each line is or is not in the plan. Raises CareplanError."""
+        return await exchange.explain(*await self._asked(request, reading))
+
+    async def suppose(
+        self, request: ExchangeRequest, given: Sequence[str], reading: Reading | None = None
+    ) -> tuple[Proposal, Proposal]:
+        """The plan as it is, and as it would be if what is given held. Raises CareplanError."""
+        return await exchange.suppose(*await self._asked(request, reading), given)
 
     async def snapshot(
         self, request: ExchangeRequest, reading: Reading | None = None
@@ -169,6 +192,11 @@ class Services:
         """What mapping makes use of in one record, in counts. Raises CareplanError."""
         source = await self.source(endpoint, today)
         return self._surveyed(await source.pull(patient.removeprefix("Patient/")), today)
+
+    async def record_of(self, path: Path) -> PatientRecord:
+        """The record in a Bundle file about one patient. Raises CareplanError."""
+        source = _bundle_file(path)
+        return await source.pull(source.patient_id())
 
     async def survey_file(self, path: Path, today: date) -> Survey:
         """The same of a Bundle file about one patient, and of the types that nothing reads. Raises alike."""

@@ -3,12 +3,13 @@
 from datetime import date
 from typing import NamedTuple
 
-from careplan_exchange import bootstrap, config, guide, knowledge
+from careplan_exchange import bootstrap, config, guide, installed, knowledge
 from careplan_exchange.errors import KnowledgeError
 from careplan_exchange.mapping import lint as lint_mappings
 from careplan_exchange.mapping import read_profiles
 from careplan_exchange.model.issue import Finding
 from careplan_exchange.planner import lint as lint_protocols
+from careplan_exchange.planner import lint_activities, lint_policies, review_content
 from careplan_exchange.planner import review as review_protocols
 from careplan_exchange.sources import NEEDED, lint_plans
 
@@ -25,7 +26,7 @@ def lint_knowledge(settings: config.Settings, today: date) -> Linted:
     unparsed: list[Finding] = []
     for folder in knowledge.FOLDERS:
         try:
-            found[folder] = bootstrap.documents(settings, folder)
+            found[folder] = installed.documents(settings, folder)
         except KnowledgeError as error:
             unparsed += error.findings
     if unparsed:
@@ -35,18 +36,21 @@ def lint_knowledge(settings: config.Settings, today: date) -> Linted:
         *lint_mappings(found["mappings"], found["profiles"]),
         *lint_plans(found["mappings/vendors"]),
         *lint_protocols(found["protocols"], vocabulary, sound=not unsound),
+        *lint_activities(found["protocols"], found["protocols/safety"], vocabulary),
         *review_protocols(found["protocols"], vocabulary, today=today),
+        *review_content(found["protocols"]),
+        *lint_policies(found, vocabulary),
     )
     return Linted(files=sum(len(files) for files in found.values()), findings=tuple(dict.fromkeys(findings)))
 
 
 def describe_knowledge(settings: config.Settings) -> guide.Material:
     """What the guide is made of. Raises KnowledgeError."""
-    known = bootstrap.load_knowledge(settings)
-    plan = bootstrap.load_query_plans(settings).choose(None, None)
+    known = installed.load_knowledge(settings)
+    plan = installed.load_query_plans(settings).choose(None, None)
     return guide.gather(
-        bootstrap.documents(settings, "profiles"),
-        bootstrap.documents(settings, "mappings"),
+        installed.documents(settings, "profiles"),
+        installed.documents(settings, "mappings"),
         known.vocabulary,
         known.protocols,
         needs=[

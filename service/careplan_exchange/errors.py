@@ -2,6 +2,7 @@
 
 CareplanError
 ├── UsageError                        2
+│   └── HypotheticalPlanError
 ├── ConfigurationError                2
 │   ├── SettingsError
 │   ├── KnowledgeError
@@ -63,6 +64,13 @@ class UsageError(CareplanError):
     http_status = 400
     key = "usage"
     title = "The request cannot be carried out as given"
+
+
+class HypotheticalPlanError(UsageError):
+    """A plan that rests on assumptions was about to be written."""
+
+    key = "usage.hypothetical-plan"
+    title = "A hypothetical plan is not written"
 
 
 class ConfigurationError(CareplanError):

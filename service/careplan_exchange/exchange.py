@@ -20,9 +20,10 @@ from careplan_exchange.errors import (
     UnsettledWriteError,
     VersionConflictError,
 )
-from careplan_exchange.mapping import Mappings, map_record
+from careplan_exchange.mapping import Mappings, assumed, map_record
 from careplan_exchange.model.changes import Base, ChangeSet, Intent, Rendered, ResourceChange, WrittenResource
 from careplan_exchange.model.exchange import ExchangeRequest
+from careplan_exchange.model.explanation import Explanation
 from careplan_exchange.model.identity import PLAN_KEY, identity_of
 from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.receipt import Receipt
@@ -30,7 +31,7 @@ from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.review import Decision, Pending, ReviewPolicy
 from careplan_exchange.model.snapshot import Snapshot
 from careplan_exchange.model.vocabulary import Vocabulary
-from careplan_exchange.planner import Protocol, plan
+from careplan_exchange.planner import Policies, Protocol, plan, trace
 from careplan_exchange.ports import Clock, Ids, Ledger, PlanStore, PlanWriter, Source
 from careplan_exchange.reconcile import accept, compare, held_in, next_base, same_decision
 from careplan_exchange.review import decide
@@ -49,6 +50,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary: Vocabulary
     mappings: Mappings
     protocols: tuple[Protocol, ...]
+    policies: Policies
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +99,30 @@ async def propose(
     `Proposal.issues` are those of all three steps.
     """
     record, snapshot = await read(source, knowledge, patient, today)
-    proposal = plan(snapshot, knowledge.protocols, knowledge.vocabulary)
+    proposal = plan(snapshot, knowledge.protocols, knowledge.vocabulary, knowledge.policies, record)
     return record, msgspec.structs.replace(proposal, issues=(*snapshot.issues, *proposal.issues))
+
+
+async def explain(
+    source: Source, knowledge: Knowledge, patient: str, today: date
+) -> tuple[PatientRecord, Explanation]:
+    """Of everything that could be in the plan why it is or is not, and what would change it."""
+    record, snapshot = await read(source, knowledge, patient, today)
+    proposal = plan(snapshot, knowledge.protocols, knowledge.vocabulary, knowledge.policies)
+    return record, trace(proposal, snapshot, knowledge.protocols, knowledge.vocabulary, knowledge.policies)
+
+
+async def suppose(
+    source: Source, knowledge: Knowledge, patient: str, today: date, given: Sequence[str]
+) -> tuple[Proposal, Proposal]:
+    """The plan as it is, and as it would be if what is `given` held (`egfr=28`). The second is hypothetical: it
+    names its assumptions, and no renderer takes it. Raises UsageError for an assumption that is none."""
+    wanted = assumed(given, knowledge.vocabulary, today=today)
+    record, proposal = await propose(source, knowledge, patient, today)
+    snapshot = map_record(record, knowledge.mappings, knowledge.vocabulary, today=today, given=wanted)
+    other = plan(snapshot, knowledge.protocols, knowledge.vocabulary, knowledge.policies)
+    issues = (*snapshot.issues, *other.issues)
+    return proposal, msgspec.structs.replace(other, issues=issues, assumed=wanted.texts)
 
 
 async def sync(steps: Steps, request: Request) -> Receipt:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import yaml
@@ -16,11 +16,22 @@ from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from .errors import KnowledgeError
+from .errors import KnowledgeError, UsageError
 from .model.issue import Finding
+from .plain_yaml import BOOLEAN, INTEGER, NULL, NUMBER, Lines, plain
 
-Folder = Literal["mappings", "mappings/vendors", "profiles", "protocols"]
-FOLDERS: tuple[Folder, ...] = ("mappings", "mappings/vendors", "profiles", "protocols")
+Folder = Literal[
+    "mappings",
+    "mappings/vendors",
+    "profiles",
+    "protocols",
+    "protocols/safety",
+    "protocols/risk",
+    "protocols/progress",
+    "protocols/combine",
+    "protocols/circumstances",
+]
+FOLDERS: tuple[Folder, ...] = get_args(Folder)
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +91,9 @@ def documents(folder: Folder, overlay: Path | None = None) -> tuple[Document, ..
 def parse(name: str, text: bytes) -> Document:
     """Read YAML (or JSON, which is YAML) with numbers as Decimal and no YAML 1.1 surprises: `no`, `on` and
     dates stay strings. Raises KnowledgeError."""
-    lines: dict[tuple[str | int, ...], int] = {}
+    if (read := plain(text)) is not None:
+        return Document(path=name, content=read[0], lines=read[1])
+    lines: Lines = {}
     try:
         loader = _Loader(text)
         try:
@@ -104,6 +117,16 @@ def parse(name: str, text: bytes) -> Document:
     except RecursionError:
         raise _wrong(name, 1, "It is nested too deeply, or refers to itself.", "Write it out flat.") from None
     return Document(path=name, content=content, lines=lines)
+
+
+def read(path: Path) -> Document:
+    """One file that was named by hand. Raises KnowledgeError, UsageError where it cannot be read."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", mend="Check the path.") from None
+    # JSON allows tabs between its parts, and none inside a text; YAML allows none between.
+    return parse(path.name, text.replace(b"\t", b" ") if path.suffix == ".json" else text)
 
 
 def _wrong(name: str, line: int, message: str, mend: str) -> KnowledgeError:
@@ -130,10 +153,10 @@ class _Loader(Composer, CParser, SafeConstructor, Resolver):
 
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
-    ("tag:yaml.org,2002:bool", r"^(?:true|false)$", "tf"),
-    ("tag:yaml.org,2002:null", r"^(?:null|~|)$", ["n", "~", ""]),
-    ("tag:yaml.org,2002:int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
-    ("tag:yaml.org,2002:float", r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$", list("-0123456789")),
+    ("tag:yaml.org,2002:bool", BOOLEAN, "tf"),
+    ("tag:yaml.org,2002:null", NULL, ["n", "~", ""]),
+    ("tag:yaml.org,2002:int", INTEGER, list("-0123456789")),
+    ("tag:yaml.org,2002:float", NUMBER, list("-0123456789")),
 ):
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
 
@@ -145,9 +168,7 @@ def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:
 _Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
 
 
-def _note_lines(
-    node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], name: str
-) -> None:
+def _note_lines(node: yaml.Node, path: tuple[str | int, ...], lines: Lines, name: str) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()

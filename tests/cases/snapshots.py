@@ -1,11 +1,11 @@
 """Snapshots from a few lines of YAML or Python: what a clinical case says of a patient, and nothing else."""
 
 from datetime import date
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from careplan_exchange import knowledge
+from careplan_exchange import knowledge, planner
+from careplan_exchange.authoring import facts
 from careplan_exchange.mapping import load_vocabulary
 from careplan_exchange.model.snapshot import Evidence, Fact, PatientProfile, Snapshot
 from careplan_exchange.model.vocabulary import Vocabulary
@@ -23,22 +23,6 @@ ALL = frozenset(
         "Goal",
     }
 )
-_TYPES = {
-    "measurement": "Observation",
-    "condition": "Condition",
-    "medication": "MedicationRequest",
-    "allergy": "AllergyIntolerance",
-    "procedure": "Procedure",
-    "family-history": "FamilyMemberHistory",
-    "status": "Condition",
-    "stage": "Observation",
-    "gene-finding": "Observation",
-    "immunization": "Immunization",
-    "device": "Device",
-    "visit": "Encounter",
-    "order": "ServiceRequest",
-    "circumstance": "Observation",
-}
 
 
 @cache
@@ -52,25 +36,19 @@ def protocol_documents() -> tuple[knowledge.Document, ...]:
     return knowledge.documents("protocols")
 
 
+@cache
+def policies() -> planner.Policies:
+    """What stands over all protocols, as the product loads it."""
+    return planner.load_policies({name: knowledge.documents(name) for name in knowledge.FOLDERS}, vocabulary())
+
+
 def fact(concept: str, value: Any = None, *, date: str | None = "2026-10-02", **more: Any) -> Fact:
     """`fact("hba1c", "8.1")`, `fact("egfr", "<60")`, `fact("hba1c", "5.6..7.0")`, `fact("hypertension")`."""
-    found = vocabulary().concepts[concept]
-    fields: dict[str, Any] = {"kind": found.kind, "effective": date, "unit": found.unit, **more}
-    if value is not None:
-        text = str(value)
-        low, dots, high = text.partition("..")
-        if dots:
-            fields |= {"low": Decimal(low) if low else None, "high": Decimal(high) if high else None}
-        else:
-            number = text.lstrip("<>=")
-            fields |= {"value": Decimal(number), "comparator": text[: len(text) - len(number)] or None}
-    resource = fields.pop("id", concept.replace("_", "-"))
-    evidence = Evidence(reference=f"{_TYPES[found.kind]}/{resource}", version_id="1", date=date)
-    return Fact(concept=concept, evidence=evidence, **fields)
+    return facts.fact(vocabulary(), concept, value, date=date, **more)
 
 
 def snapshot(
-    *facts: Fact,
+    *found: Fact,
     birth: str | None = "1976-05-01",
     gender: Any = "male",
     today: date = TODAY,
@@ -79,4 +57,4 @@ def snapshot(
     patient = PatientProfile(
         evidence=Evidence(reference="Patient/p", version_id="7"), birth_date=birth, gender=gender
     )
-    return Snapshot(patient=patient, facts=facts, as_of=today, categories=categories)
+    return Snapshot(patient=patient, facts=found, as_of=today, categories=categories)

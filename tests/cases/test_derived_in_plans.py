@@ -6,7 +6,7 @@ from typing import Any
 from careplan_exchange import knowledge, planner
 from careplan_exchange.mapping import load_mappings, map_record
 from careplan_exchange.model.proposal import Proposal
-from tests.cases.snapshots import ALL, TODAY, protocol_documents, vocabulary
+from tests.cases.snapshots import ALL, TODAY, policies, protocol_documents, vocabulary
 from tests.unit.mapping.builders import SNOMED, condition, observation, patient, quantity, record
 
 
@@ -18,7 +18,9 @@ def mappings():
 def proposed(*bodies: dict[str, Any], **more: Any) -> Proposal:
     whole = record(*bodies, of=patient(gender="male", birthDate="1966-01-01", **more), categories=ALL)
     snapshot = map_record(whole, mappings(), vocabulary(), today=TODAY)
-    return planner.plan(snapshot, planner.load_protocols(protocol_documents(), vocabulary()), vocabulary())
+    return planner.plan(
+        snapshot, planner.load_protocols(protocol_documents(), vocabulary()), vocabulary(), policies()
+    )
 
 
 SETTING = "http://hl7.org/fhir/us/vitals/StructureDefinition/MeasurementSettingExt"

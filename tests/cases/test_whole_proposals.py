@@ -28,7 +28,7 @@ def proposed(case: dict[str, Any]) -> Proposal:
     ]
     protocols = compile_protocols([knowledge.parse(name, encode(content)) for name, content in files])
     facts = [read_fact(written) for written in case.get("facts", [])]
-    return planner.plan(snapshot(*facts, **case.get("patient", {})), protocols, vocabulary())
+    return planner.plan(snapshot(*facts, **case.get("patient", {})), protocols, vocabulary(), planner.Policies())
 
 
 def shown(value: Any) -> Any:
@@ -48,7 +48,11 @@ def _line(value: msgspec.Struct) -> Any:
     if isinstance(value, ProtocolRef):
         return f"{value.canonical} {value.title}"
     fields = [(field, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
-    return {field.encode_name: shown(held) for field, held in fields if held != field.default}
+    return {field.encode_name: shown(held) for field, held in fields if held != _default(field)}
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import config, installed
 from careplan_exchange.errors import (
     NotFhirError,
     PatientMergedError,
@@ -39,7 +39,7 @@ DOCUMENTED = (WrongPatientError, PatientMergedError, NotFhirError, PatientNotEli
 @cache
 def known() -> tuple[Mappings, Vocabulary]:
     """The knowledge folders. No argument of a test: Hypothesis would write all of it down for each example."""
-    knowledge = bootstrap.load_knowledge(config.Settings())
+    knowledge = installed.load_knowledge(config.Settings())
     return knowledge.mappings, knowledge.vocabulary
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import config, installed
 from careplan_exchange.errors import (
     AuthenticationRefusedError,
     CareplanError,
@@ -54,14 +54,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @cache
 def knowledge() -> Knowledge:
-    return bootstrap.load_knowledge(config.Settings())
+    return installed.load_knowledge(config.Settings())
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The knowledge is loaded once, and a whole answer may take no longer than the wait for a piece of it."""
     loaded = knowledge()
-    monkeypatch.setattr(bootstrap, "load_knowledge", lambda _: loaded)
+    monkeypatch.setattr(installed, "load_knowledge", lambda _: loaded)
     monkeypatch.setattr("careplan_exchange.fhir.session.WHOLE_ANSWER", 1)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import bootstrap, config, installed
 from careplan_exchange.exchange import Knowledge
 from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.mapping import map_record
@@ -38,7 +38,7 @@ Patients = dict[Path, str]
 
 @pytest.fixture(scope="session")
 def knowledge() -> Knowledge:
-    return bootstrap.load_knowledge(config.Settings())
+    return installed.load_knowledge(config.Settings())
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from careplan_exchange import bootstrap, config, exchange
+from careplan_exchange import config, exchange, installed
 from careplan_exchange.model.codec import encode
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.ledger import Entry
@@ -27,7 +27,7 @@ AUTHORED = ("CarePlan", "Goal", "ServiceRequest", "MedicationRequest", "Detected
 
 @cache
 def knowledge() -> exchange.Knowledge:
-    return bootstrap.load_knowledge(config.Settings())
+    return installed.load_knowledge(config.Settings())
 
 
 class HospitalSource:

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from careplan_exchange.model.detected import DetectedIssue
 from careplan_exchange.model.proposal import (
     ActivityProposal,
     Citation,
@@ -182,6 +183,30 @@ def a_proposal(
             ),
         ),
         not_applied=(),
+        detected=(
+            DetectedIssue(
+                key="t2dm/activity/statin",
+                rule="t2dm/activity/statin",
+                hazard="pregnancy",
+                severity="high",
+                action="withheld",
+                certain=False,
+                title="Statin",
+                detail="Held back while pregnancy is not known.",
+                mitigation="Ask, then plan again.",
+                activities=("t2dm/activity/statin",),
+                reasons=(
+                    Reason(
+                        text="Pregnancy is not known.",
+                        rule="%pregnancy",
+                        result="unknown",
+                        used=(Used(variable="pregnancy", value="unknown", evidence=(reaction,)),),
+                    ),
+                ),
+                citations=(CITATION,),
+                missing=(unknown,),
+            ),
+        ),
         gaps=(unknown,),
         addresses=(problem,),
         evidence=(value, person, problem, reaction),

@@ -107,6 +107,9 @@ _CHANGES: dict[str, Callable[[dict[str, Any]], None]] = {
     "CarePlan": _care_plan,
 }
 
+CHANGED = frozenset(_CHANGES)
+"""The types of which the shape in R5 is known here."""
+
 
 def _drop_foreign(value: Any, kept: set[str]) -> Any:
     """References to resources that were not taken along would be refused; so would what they leave empty."""

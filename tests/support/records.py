@@ -25,3 +25,17 @@ def living(count: int) -> list[dict[str, Any]]:
     rows = [row for row in decode(require_shared("fixtures/MANIFEST.json").read_bytes()) if not row["deceased"]]
     rows.sort(key=lambda row: (not {"diabetes", "hypertension"} & set(row["tags"]), row["file"]))
     return [record_of(folder / row["file"]) for row in rows[:count]]
+
+
+def everybody() -> list[dict[str, Any]]:
+    """All fixture patients, each without the element that says that the person has died."""
+    folder = require_shared("fixtures/patients")
+    return [_as_if_living(record_of(path)) for path in sorted(folder.glob("*.json"))]
+
+
+def _as_if_living(bundle: dict[str, Any]) -> dict[str, Any]:
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "Patient":
+            for element in ("deceasedDateTime", "deceasedBoolean"):
+                entry["resource"].pop(element, None)
+    return bundle

@@ -199,8 +199,16 @@ async def test_a_plan_that_a_lost_database_knew_is_taken_as_ours_without_a_write
     assert {f"{base.type}/{base.id}" for base in bases.values()} == set(before)
 
 
+def nothing_applies_to(source: HospitalSource) -> None:
+    """The record falls empty, of a child: to an adult the protocol for prevention always applies."""
+    for kind in ("Condition", "Observation", "MedicationRequest"):
+        source.remove(kind)
+    source.resources("Patient")[0]["birthDate"] = "2020-03-01"
+
+
 async def test_no_protocol_applies_and_nothing_is_written() -> None:
     hospital = Hospital("08-nothing-applies")
+    nothing_applies_to(hospital.source)
     receipt = await hospital.sync()
     assert receipt.outcome == "unchanged"
     assert receipt.resources == ()
@@ -211,9 +219,7 @@ async def test_what_no_longer_applies_is_retired_and_never_deleted() -> None:
     hospital = Hospital()
     await hospital.sync()
     stood = set(hospital.everything())
-    hospital.source.remove("Condition")
-    hospital.source.remove("Observation")
-    hospital.source.remove("MedicationRequest")
+    nothing_applies_to(hospital.source)
     receipt = await hospital.sync()
     assert receipt.outcome == "written"
     assert actions(receipt) == {"update": len(stood)}
@@ -337,9 +343,7 @@ async def test_the_policy_write_changes_a_plan_in_use_without_a_person() -> None
 async def test_what_waited_is_superseded_once_there_is_nothing_to_decide() -> None:
     hospital = Hospital(policy=REVIEW_NEW)
     await hospital.sync()
-    hospital.source.remove("Condition")
-    hospital.source.remove("Observation")
-    hospital.source.remove("MedicationRequest")
+    nothing_applies_to(hospital.source)
     assert (await hospital.sync()).outcome == "unchanged"
     assert await hospital.plans.pendings() == ()
     assert [pending.state for pending in await hospital.plans.pendings(None)] == ["superseded"]
@@ -631,9 +635,7 @@ async def test_on_another_server_the_plan_is_about_the_patient_as_that_server_kn
     assert receipt.outcome == "written"
     assert {body["subject"]["reference"] for body in hospital.everything().values()} == {"Patient/known-there"}
     assert (await hospital.sync()).outcome == "unchanged"
-    source.remove("Condition")
-    source.remove("Observation")
-    source.remove("MedicationRequest")
+    nothing_applies_to(source)
     assert (await hospital.sync()).outcome == "written"
     assert hospital.plan()["status"] == "revoked"
 

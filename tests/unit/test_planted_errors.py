@@ -10,7 +10,7 @@ import pytest
 from careplan_exchange import config, curation, knowledge
 from careplan_exchange.mapping import checkdigits
 
-TODAY = date(2026, 11, 24)
+TODAY = date(2026, 11, 26)
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 
 
@@ -304,6 +304,28 @@ PLANTED = {
     ),
     "a pattern for a server's name that is none": Planted(
         "mappings/vendors/epic.yaml", '"^Epic"', '"[Epic"', "no regular expression", "looked for in the software"
+    ),
+    # --- safety rules
+    "a misspelt medicine of a safety rule": Planted(
+        "protocols/safety/drug-drug.yaml",
+        "first: [nitrate]",
+        "first: [nitrat]",
+        "There is no medication concept 'nitrat'",
+        "Did you mean 'nitrate'?",
+    ),
+    "a safety rule whose source is not there": Planted(
+        "protocols/safety/drug-drug.yaml",
+        "source: [label-sildenafil",
+        "source: [label-sildenafill",
+        "There is no source 'label-sildenafill'",
+        "Did you mean 'label-sildenafil'?",
+    ),
+    "a red flag that can never be raised": Planted(
+        "protocols/safety/red-flags.yaml",
+        '"%potassium >= 6.0"',
+        '"%potassium >= 6.0 and %potassium < 6.0"',
+        "`when` can never hold",
+        "Mend the comparison",
     ),
 }
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import audit, coverage, demo, exchange, keys, mapped, review, servers, setup
+from . import audit, coverage, demo, exchange, keys, mapped, protocol, review, servers, setup
 from .context import GlobalOptions, set_options
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ def _global(
 exchange.register(app)
 mapped.register(app)
 coverage.register(app)
+protocol.register(app)
 review.register(app)
 audit.register(app)
 servers.register(app)

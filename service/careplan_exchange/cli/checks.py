@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from careplan_exchange import bootstrap, config, connections
+from careplan_exchange import bootstrap, config, connections, installed
 from careplan_exchange.errors import CareplanError, ConfigurationError
 from careplan_exchange.fhir import Capabilities, CircuitNote, KeyFile, Token, connect, describe, read_keys
 from careplan_exchange.store import look, open_store
@@ -71,7 +71,7 @@ async def _database(settings: config.Settings, *, migrate: bool) -> Check:
 
 def _knowledge(settings: config.Settings) -> Check:
     try:
-        loaded = bootstrap.load_knowledge(settings)
+        loaded = installed.load_knowledge(settings)
     except CareplanError as error:
         return _failed("knowledge", error)
     found = f"{len(loaded.protocols)} protocols, {len(loaded.vocabulary.concepts)} concepts"
@@ -92,7 +92,7 @@ async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check
             capabilities = await client.capabilities()
             software = capabilities.software or "unnamed software"
             endpoint = config.endpoint_named(settings, name)
-            plan = bootstrap.load_query_plans(settings).choose(endpoint.vendor, capabilities.software)
+            plan = installed.load_query_plans(settings).choose(endpoint.vendor, capabilities.software)
             found = f"answers: {software}, FHIR {capabilities.fhir_version}; query plan '{plan.vendor}'"
             unset = [each for each in plan.headers if each.lower() not in {h.lower() for h in endpoint.headers}]
             mend = f"Its query plan wants {', '.join(unset)} in `headers` of the endpoint." if unset else ""

@@ -22,7 +22,7 @@ from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.review.page import plan_page
 from careplan_exchange.sandbox import PATIENTS, Fault, Sandbox, serve_in_background
 
-from . import show
+from . import show, summary
 
 TODAY = "2026-11-24"
 """The synthetic records were made for this day; on another their laboratory values would be out of date."""
@@ -35,7 +35,12 @@ identity = "demo"
 [store]
 url = {database}
 """
-_SHOWN = "02-older-adult-si-units"
+_SHOWN = "09-inherited-risks-and-liver-disease"
+_WHO = (
+    "a woman of 49 with an inherited risk of high cholesterol (LDLR), heart disease (her father, at 46) and "
+    "breast cancer (BRCA1), narrowed coronary arteries, and cirrhosis from alcohol"
+)
+_EDITED = "02-older-adult-si-units"
 _KILLED = "04-kidney-disease"
 
 
@@ -80,7 +85,7 @@ async def _steps(settings_file: Path, sandbox: Sandbox, place: Path) -> None:
         killed = patients[_KILLED]
         receipts = await demo.sync_all({name: one for name, one in patients.items() if name != _KILLED})
         show.out.print(_table_of(receipts))
-        await demo.edit_as_a_clinician(patients[_SHOWN])
+        await demo.edit_as_a_clinician(patients[_EDITED])
         await demo.kill_between_commit_and_answer(killed, settings_file)
         verdict = await services.ledger.verify()
         show.out.print("\n[bold]The ledger[/], its last exchanges:")
@@ -88,8 +93,10 @@ async def _steps(settings_file: Path, sandbox: Sandbox, place: Path) -> None:
         show.print_verdict(verdict)
         _claim(verdict.problem is None, "the ledger's hash chain holds")
         receipt, proposal = receipts[_SHOWN], await services.proposal("sandbox", patients[_SHOWN], TODAY)
+        show.out.print(f"\n[bold]One patient's plan in short:[/] {_WHO}.")
+        summary.print_summary(proposal)
         page = _leave_page(place, proposal, receipt, sandbox.url)
-        show.out.print(f"\n[bold]One patient's plan, to look at:[/] {page.as_uri()}", soft_wrap=True)
+        show.out.print(f"\n[bold]The whole plan, to look at:[/] {page.as_uri()}", soft_wrap=True)
 
 
 class _Demo:

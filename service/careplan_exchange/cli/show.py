@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.markup import escape as escape_markup
-from rich.panel import Panel
 from rich.table import Table
 
 from careplan_exchange.bootstrap import Services
@@ -18,7 +17,6 @@ from careplan_exchange.errors import CareplanError, KnowledgeError, UsageError
 from careplan_exchange.model.codec import encode
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.ledger import Link, Verdict
-from careplan_exchange.model.proposal import Citation, Proposal, Reason, Target
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.review import Pending
 from careplan_exchange.review import diff_lines
@@ -111,67 +109,28 @@ def print_findings(findings: Sequence[Any], *, console: Console = out) -> None:
         console.print(f"  mend: {escape(finding.mend)}")
 
 
-def print_proposal(proposal: Proposal) -> None:
-    protocols = ", ".join(f"{p.title} {p.version}" for p in proposal.protocols) or "none applies"
-    head = f"Proposal for {proposal.patient.reference} as of {proposal.as_of}\nProtocols: {protocols}"
-    out.print(Panel(escape(head), subtitle="a proposal: a clinician decides"))
-    _print_goals_and_activities(proposal)
-    _print_safety(proposal)
-    if proposal.gaps:
-        table = _table("Not known", "what", "question", "needed by")
-        for gap in proposal.gaps:
-            table.add_row(gap.concept, escape(gap.ask), "\n".join(gap.needed_by))
-        out.print(table)
-    print_issues(proposal.issues)
-
-
-def _print_goals_and_activities(proposal: Proposal) -> None:
-    if proposal.goals:
-        table = _table("Goals", "goal", "target", "why", "source")
-        for goal in proposal.goals:
-            targets = "\n".join(_target(t) for t in goal.targets)
-            table.add_row(escape(goal.description), targets, _why(goal.reasons), _sources(goal.citations))
-        out.print(table)
-    if proposal.activities:
-        table = _table("Activities", "kind", "activity", "why", "source")
-        for activity in proposal.activities:
-            text = "\n".join([activity.title, *(f"? {question}" for question in activity.questions)])
-            table.add_row(activity.kind, escape(text), _why(activity.reasons), _sources(activity.citations))
-        out.print(table)
-
-
-def _print_safety(proposal: Proposal) -> None:
-    if proposal.restrictions:
-        table = _table("Avoid", "what", "why", "source")
-        for restriction in proposal.restrictions:
-            table.add_row(escape(restriction.avoid), _why(restriction.reasons), _sources(restriction.citations))
-        out.print(table)
-    if proposal.withheld:
-        table = _table("Withheld for safety", "what", "certain", "why", "source")
-        for withheld in proposal.withheld:
-            certain = "yes" if withheld.certain else "not known"
-            table.add_row(escape(withheld.title), certain, _why(withheld.reasons), _sources(withheld.citations))
-        out.print(table)
-
-
 def print_issues(issues: Sequence[Issue]) -> None:
-    if issues:
-        table = _table("Issues", "severity", "what", "where")
-        for issue in issues:
-            style = _SEVERITY_STYLE[issue.severity]
-            text = issue.detail + (f"\n{issue.mend}" if issue.mend else "")
-            table.add_row(f"[{style}]{issue.severity}[/]", escape(text), escape(issue.source or ""))
-        out.print(table)
+    """What reads alike is told once, with the first place and how many more there are."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for issue in issues:
+        text = issue.detail + (f"\n{issue.mend}" if issue.mend else "")
+        places.setdefault((issue.severity, text), []).append(issue.source or "")
+    if places:
+        shown = table("Issues", "severity", "what", "where")
+        for (severity, text), sources in places.items():
+            more = f"\nand {len(sources) - 1} more" if len(sources) > 1 else ""
+            shown.add_row(f"[{_SEVERITY_STYLE[severity]}]{severity}[/]", escape(text), escape(sources[0] + more))
+        out.print(shown)
 
 
 def print_receipt(receipt: Receipt) -> None:
     style = _OUTCOME_STYLE[receipt.outcome]
     out.print(f"[bold {style}]{receipt.outcome}[/]  exchange {receipt.exchange}")
-    table = _table(None, "resource", "versionId", "action", lines=False)
+    shown = table(None, "resource", "versionId", "action", lines=False)
     for resource in receipt.resources:
-        table.add_row(escape(resource.reference), resource.version_id or "", resource.action)
+        shown.add_row(escape(resource.reference), resource.version_id or "", resource.action)
     if receipt.resources:
-        out.print(table)
+        out.print(shown)
     print_issues(receipt.issues)
     if receipt.outcome == "review":
         out.print("[bold]Next:[/] careplan review list")
@@ -181,12 +140,12 @@ def print_pendings(pendings: Sequence[Pending]) -> None:
     if not pendings:
         out.print("Nothing waits for review.")
         return
-    table = _table("Waiting for review", "id", "patient", "since", "why")
+    shown = table("Waiting for review", "id", "patient", "since", "why")
     for pending in pendings:
-        table.add_row(
+        shown.add_row(
             pending.id, escape(pending.patient), pending.created_at[:19], escape("\n".join(pending.why))
         )
-    out.print(table)
+    out.print(shown)
 
 
 def print_pending(pending: Pending) -> None:
@@ -206,7 +165,7 @@ def print_diff(pending: Pending) -> None:
 
 def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
     columns = [name for name, width in _EXCHANGE_COLUMNS.items() if out.width >= width]
-    table = _table("Exchanges", *columns, lines=False)
+    shown = table("Exchanges", *columns, lines=False)
     for row in rows:
         style = _OUTCOME_STYLE.get(row["outcome"], "")
         cells = {name: str(row[name]) for name in ("exchange", "resources", "issues")} | {
@@ -214,8 +173,8 @@ def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
             "patient": escape(_beginning(row["patient"])),
             "outcome": f"[{style}]{row['outcome']}[/]" if style else row["outcome"],
         }
-        table.add_row(*(cells[name] for name in columns))
-    out.print(table)
+        shown.add_row(*(cells[name] for name in columns))
+    out.print(shown)
 
 
 def _beginning(text: str) -> str:
@@ -223,11 +182,11 @@ def _beginning(text: str) -> str:
 
 
 def print_links(links: Sequence[Link]) -> None:
-    table = _table(None, "seq", "when", "event", "data", lines=False)
+    shown = table(None, "seq", "when", "event", "data", lines=False)
     for link in links:
         data = encode(link.entry.data).decode()
-        table.add_row(str(link.seq), link.entry.at[:19], link.entry.event, escape(data))
-    out.print(table)
+        shown.add_row(str(link.seq), link.entry.at[:19], link.entry.event, escape(data))
+    out.print(shown)
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -298,34 +257,12 @@ def _not_written(place: str, error: OSError) -> UsageError:
     )
 
 
-def _table(title: str | None, *columns: str, lines: bool = True) -> Table:
+def table(title: str | None, *columns: str, lines: bool = True) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", show_lines=lines)
     for column in columns:
         # An id is there to be copied: it stays whole where the terminal is narrow.
         table.add_column(column, overflow="fold", no_wrap=column in {"id", "exchange", "when"})
     return table
-
-
-def _target(target: Target) -> str:
-    low, high = target.low, target.high
-    unit = target.unit
-    if low is not None and high is not None:
-        text = f"{low} to {high} {unit}"
-    elif high is not None:
-        text = f"≤ {high} {unit}"
-    elif low is not None:
-        text = f"≥ {low} {unit}"
-    else:
-        text = ""
-    return f"{escape(text)}\nby {target.due}" if target.due else escape(text)
-
-
-def _why(reasons: Sequence[Reason]) -> str:
-    return escape("\n".join(reason.text for reason in reasons))
-
-
-def _sources(citations: Sequence[Citation]) -> str:
-    return escape("\n".join(f"{c.label}{f' ({c.grade})' if c.grade else ''}" for c in citations))
 
 
 def _issue_line(issue: Issue) -> str:

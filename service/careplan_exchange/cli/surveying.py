@@ -61,7 +61,7 @@ async def run(services: Services, job: Job, today: date) -> tuple[Coverage, int]
     unreadable: list[Unreadable] = []
     first: RecordError | DecisionNeededError | None = None
     asked: Sequence[str | Path] = job.files or job.patients
-    with _progress(len(asked)) as advance:
+    with progress("Reading and mapping", len(asked)) as advance:
         for place, one in enumerate(asked, start=1):
             try:
                 total.plus(await _survey(services, job, one, today))
@@ -81,10 +81,12 @@ async def _survey(services: Services, job: Job, one: str | Path, today: date) ->
     return await services.survey(job.endpoint, one, today)
 
 
-class _Bar:
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task("Reading and mapping", total=total) if progress is not None else None
+class Bar:
+    """Called once a record."""
+
+    def __init__(self, shown: Progress | None, what: str, total: int) -> None:
+        self._progress = shown
+        self._task = shown.add_task(what, total=total) if shown is not None else None
 
     def __call__(self) -> None:
         if self._progress is not None and self._task is not None:
@@ -92,14 +94,14 @@ class _Bar:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[_Bar]:
+def progress(what: str, total: int) -> Iterator[Bar]:
     """A bar on standard error for more than one record; nothing where nobody watches."""
     if total < 2 or not sys.stderr.isatty():
-        yield _Bar(None, total)
+        yield Bar(None, what, total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=show.err, transient=True) as progress:
-        yield _Bar(progress, total)
+    with Progress(*columns, console=show.err, transient=True) as shown:
+        yield Bar(shown, what, total)
 
 
 def _other(path: Path) -> Path:

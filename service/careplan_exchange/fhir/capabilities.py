@@ -17,8 +17,14 @@ class _Named(msgspec.Struct, frozen=True):
     name: str = ""
 
 
+class _Operation(msgspec.Struct, frozen=True):
+    name: str = ""
+    definition: str = ""
+
+
 class _Type(msgspec.Struct, frozen=True, rename="camel"):
     type: str = ""
+    operation: list[_Operation] = []
     interaction: list[_Code] = []
     search_param: list[_Named] = []
     search_include: list[str] = []
@@ -48,8 +54,9 @@ _decoder = msgspec.json.Decoder(Statement)
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What one server says of itself. `interactions`, `parameters` and `includes` are by resource type; where
-    `interactions` is empty it says nothing of any type, and everything may be tried.
+    """What one server says of itself. `interactions`, `parameters`, `includes` and `operations` (their names, no
+    `$`) are by resource type; where `interactions` is empty it says nothing of any type, and everything may be
+    tried.
 
     `batch` is also true where only transaction is listed: it is the same address, and HAPI 8.8 takes batches
     without listing them (measured). A server that does not is found out by its refusal.
@@ -63,6 +70,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     interactions: dict[str, frozenset[str]]
     parameters: dict[str, frozenset[str]]
     includes: dict[str, frozenset[str]] = {}
+    operations: dict[str, frozenset[str]] = {}
 
     @property
     def says_nothing(self) -> bool:
@@ -119,6 +127,11 @@ def capabilities_of(statement: Statement, fhir_version: str) -> Capabilities:
         interactions={kind.type: frozenset(entry.code for entry in kind.interaction) for kind in rest.resource},
         parameters={kind.type: frozenset(entry.name for entry in kind.search_param) for kind in rest.resource},
         includes={kind.type: frozenset(kind.search_include) for kind in rest.resource},
+        operations={
+            kind.type: frozenset(entry.name.lstrip("$") for entry in kind.operation)
+            for kind in rest.resource
+            if kind.operation
+        },
     )
 
 

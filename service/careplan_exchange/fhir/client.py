@@ -11,9 +11,9 @@ from careplan_exchange.model.changes import Json
 from careplan_exchange.model.record import Resource
 from careplan_exchange.ports import Ids
 
+from . import apply, writes
 from . import everything as everythings
 from . import search as searches
-from . import writes
 from .ask import NO_CACHE, Answer, Ask, require_json
 from .breaker import Note
 from .bundle import NOT_FHIR_MEND, identified, read_header, refuse_outcome
@@ -131,6 +131,10 @@ class FhirClient:
         """See `everything.everything`: what the server counts as this patient's record, past any cache."""
         asked = everythings.Everything(patient_id=patient_id, types=tuple(types), since=since, count=count)
         return await everythings.everything(self._session, asked)
+
+    async def apply_plan(self, plan: Json, patient: str) -> Json:
+        """See `apply.apply_plan`: what the server's own engine makes of this PlanDefinition for this patient."""
+        return await apply.apply_plan(self._session, await self.capabilities(), plan, patient)
 
     async def transaction(self, bundle: Json, *, request_id: str) -> Json:
         """See `writes.transaction`: all or nothing, sent once. OutcomeUnknownError means: look first."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from careplan_exchange.model.vocabulary import Vocabulary
 from careplan_exchange.planner import Protocol
-from careplan_exchange.planner.bindings import concept_of
 from careplan_exchange.planner.protocol import Action
+from careplan_exchange.planner.variables import concept_of
 
 
 def uses(protocol: Protocol, vocabulary: Vocabulary) -> frozenset[str]:

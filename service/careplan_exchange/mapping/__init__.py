@@ -7,6 +7,7 @@ everything that was not used, with the reason. Pure: no input or output, no cloc
 Read `record.py` first, then `observations.py`; `profiles.py` and `loading.py` read the knowledge folders.
 """
 
+from .assuming import assumed
 from .coverage import Survey, nothing, report, survey
 from .loading import lint, load_mappings
 from .profiles import load_vocabulary, read_profiles
@@ -17,6 +18,7 @@ from .tables import Mappings
 __all__ = [
     "Mappings",
     "Survey",
+    "assumed",
     "lint",
     "load_mappings",
     "load_vocabulary",

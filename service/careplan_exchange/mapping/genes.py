@@ -25,6 +25,17 @@ class Genes:
         """The concepts of this kind that the HGNC id stands for."""
         return of_code(self._context, kind, HGNC, gene)
 
+    def alone(self, kind: FactKind, gene: str) -> tuple[str, ...]:
+        """The concepts of this kind that stand for this gene and for no other of `mappings/genes`: a result that
+        denies one gene says nothing of a group."""
+        others = {
+            concept
+            for other in self._context.mappings.care.symbols
+            if other != gene
+            for concept in self.concepts(kind, other)
+        }
+        return tuple(concept for concept in self.concepts(kind, gene) if concept not in others)
+
     def of(
         self, resource: Resource, codings: tuple[Coding, ...], *, several: bool = False
     ) -> tuple[str, ...] | None:

@@ -193,7 +193,7 @@ class Genomics:
         genes = self._genes.of(piece.resource, piece.parts.get("48018-6", ()), several=True)
         if any(coding.code == _NEGATIVE for coding in piece.value) and genes:
             for gene in genes:
-                for concept in self._genes.concepts("gene-finding", gene):
+                for concept in self._genes.alone("gene-finding", gene):
                     yield piece.fact(self._context, concept, "absent")
             return
         self._note(

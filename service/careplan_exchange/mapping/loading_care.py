@@ -9,7 +9,17 @@ from careplan_exchange.model.issue import Finding
 from careplan_exchange.model.snapshot import FactKind
 from careplan_exchange.model.vocabulary import Vocabulary
 
-from .rows_care import ConsentScope, Gene, OriginRow, Phenotype, Questionnaire, Refusal, Significance, Told
+from .rows_care import (
+    ConsentScope,
+    Gene,
+    OriginRow,
+    Phenotype,
+    Questionnaire,
+    Refusal,
+    Significance,
+    Told,
+    TumorVariant,
+)
 from .tables import Key, plain
 from .tables_care import CareTables
 from .valuesets import Path, code_findings
@@ -30,6 +40,9 @@ def care_tables(found: Found) -> CareTables:
     for questionnaire in questionnaires:
         for item in questionnaire.items:
             items[item.system, item.code] = (*items.get((item.system, item.code), ()), questionnaire)
+    tumor_variants: dict[str, tuple[TumorVariant, ...]] = {}
+    for row in all_of("tumorVariants"):
+        tumor_variants[row.gene] = (*tumor_variants.get(row.gene, ()), row)
     phenotypes: list[Phenotype] = all_of("phenotypes")
     significances: list[Significance] = all_of("significances")
     consents: list[ConsentScope] = all_of("consents")
@@ -44,6 +57,7 @@ def care_tables(found: Found) -> CareTables:
         phenotype_genes={
             (gene.phenotype.system, gene.phenotype.code): gene.id for gene in genes if gene.phenotype is not None
         },
+        tumor_variants=tumor_variants,
         significances={(one.system, one.code): one.means for one in significances},
         phenotypes=frozenset((one.system, one.code) for one in phenotypes),
         consents={(one.system, one.code): one for one in consents},
@@ -68,6 +82,12 @@ def care_findings(found: Found, vocabulary: Vocabulary) -> Iterator[Finding]:
                 yield from code_findings(document, path, *code, dict(vocabulary.value_sets))
         yield from _no_two(found.get(key, []), codes)
     yield from _no_two(found.get("genes", []), lambda row: [("", row.id), ("", row.symbol)])
+    genes = {row.id for _, _, row in found.get("genes", [])}
+    for document, path, row in found.get("tumorVariants", []):
+        if row.gene not in genes:
+            yield document.finding(
+                f"'{row.gene}' is no gene of mappings/genes.", "Add it there with its symbol.", *path, "gene"
+            )
 
 
 def _no_two(rows: list[tuple[Document, Path, Any]], names: Callable[[Any], list[Key]]) -> Iterator[Finding]:
@@ -122,6 +142,7 @@ _REFERENCES: tuple[tuple[str, Callable[[Any], list[tuple[str, str]]], set[FactKi
     ("told", lambda row: [("concept", row.concept)], {"circumstance"}),
     ("refusals", lambda row: [("concept", row.concept)], {"circumstance"}),
     ("consents", _consent_concepts, {"circumstance"}),
+    ("tumorVariants", lambda row: [("concept", row.concept)], {"circumstance"}),
 )
 _CODED: tuple[tuple[str, Callable[[Any], list[Key]]], ...] = (
     ("genes", lambda row: [(row.phenotype.system, row.phenotype.code)] if row.phenotype else []),

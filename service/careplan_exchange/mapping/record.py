@@ -7,12 +7,14 @@ from functools import cached_property, partial
 import msgspec
 
 from careplan_exchange.errors import WrongPatientError
+from careplan_exchange.model.assumption import Assumed
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
 from careplan_exchange.model.record import PatientRecord, Resource
 from careplan_exchange.model.snapshot import Coding, Fact, Snapshot
 from careplan_exchange.model.vocabulary import Vocabulary
 
 from .allergies import Allergies
+from .assuming import supposed_facts, supposed_patient, without
 from .circumstances import read_care_team, read_consent, read_coverage
 from .conditions import read_condition
 from .context import UNREADABLE, Context
@@ -34,30 +36,45 @@ from .tables import Mappings
 from .taking import MEDICATION_TYPES
 from .visits import read_appointment, read_encounter
 from .wire import About, Authored, Observation
+from .wishes import read_wishes
 
 _AUTHORED = msgspec.json.Decoder(Authored)
 _ABOUT = msgspec.json.Decoder(About)
 _OURS = IDENTITY_SYSTEM.encode()
+
+_NOTHING = Assumed()
 
 # Types that no concept is read from, and that later steps read: they must be about the patient too.
 _READ_LATER = {"CarePlan", "Goal", "DetectedIssue"}
 
 
 def map_record(
-    record: PatientRecord, mappings: Mappings, vocabulary: Vocabulary, *, today: date, anyone: bool = False
+    record: PatientRecord,
+    mappings: Mappings,
+    vocabulary: Vocabulary,
+    *,
+    today: date,
+    anyone: bool = False,
+    given: Assumed = _NOTHING,
 ) -> Snapshot:
     """The normalised snapshot of a record. The order of facts and issues does not depend on that of the record.
 
+    What is `given` stands in place of what the record says, also for what is derived from it.
     What this product wrote itself is no evidence and yields neither fact nor issue. Raises PatientMergedError,
     WrongPatientError, NotFhirError (the Patient is none), and unless `anyone` may be mapped
     PatientNotEligibleError (deceased, inactive).
     """
     context = Context(record, mappings, vocabulary, today)
-    profile = read_patient(context, record.patient, anyone=anyone)
-    facts = [*read_needs(context, record.patient), *_facts(context, record)]
+    profile = supposed_patient(read_patient(context, record.patient, anyone=anyone), given)
+    context.born = profile.birth_date
+    ours = frozenset(resource.reference for resource in record.of("Goal") if is_ours(resource))
+    wishes = tuple(read_wishes(context, record, ours=ours))
+    told = frozenset(wish.evidence.reference for wish in wishes)
+    facts = [*read_needs(context, record.patient), *_facts(context, record, told)]
     facts += excluded_by_demographics(context, record.patient, profile, facts)
     resources = {resource.reference: resource for resource in (record.patient, *record.resources)}
-    facts += derive(context, facts, profile, resources)
+    facts = supposed_facts(facts, given)
+    facts += without(derive(context, facts, profile, resources), given)
     facts.sort(key=_order)
     return Snapshot(
         patient=profile,
@@ -65,10 +82,12 @@ def map_record(
         as_of=today,
         categories=record.categories,
         issues=(*record.issues, *context.notes.issues()),
+        wishes=wishes,
     )
 
 
-def _facts(context: Context, record: PatientRecord) -> Iterator[Fact]:
+def _facts(context: Context, record: PatientRecord, told: frozenset[str]) -> Iterator[Fact]:
+    """`told` are references that were read already, and are no facts."""
     readers = Readers(context, record)
     facts: list[Fact] = []
     others: list[Resource] = []
@@ -83,7 +102,7 @@ def _facts(context: Context, record: PatientRecord) -> Iterator[Fact]:
     yield from facts
     yield from readers.settle(facts)
     for resource in others:
-        if resource.reference not in readers.medications.referred:
+        if resource.reference not in readers.medications.referred and resource.reference not in told:
             _skip(context, record, resource)
 
 

@@ -48,6 +48,17 @@ class Gene(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phenotype: Code | None = None
 
 
+class TumorVariant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of a tumour's genes and the concept that it stands for. `changes` are what follows the reference
+    sequence in HGVS ("p.Gly12Cys"), any of them; none: every variant of the gene that counts. Germline variants
+    are never read by it, as somatic ones are never germline findings."""
+
+    concept: Text
+    gene: Text
+    source: Text
+    changes: tuple[Text, ...] = ()
+
+
 class Significance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a coded clinical significance of a variant allows: only `actionable` ever counts as a finding."""
 
@@ -107,6 +118,7 @@ class OriginRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 KINDS: dict[str, type[msgspec.Struct]] = {
     "questionnaires": Questionnaire,
     "genes": Gene,
+    "tumorVariants": TumorVariant,
     "significances": Significance,
     "phenotypes": Phenotype,
     "consents": ConsentScope,

@@ -7,7 +7,7 @@ import msgspec
 
 from careplan_exchange.model.snapshot import Origin
 
-from .rows_care import ConsentScope, Questionnaire
+from .rows_care import ConsentScope, Questionnaire, TumorVariant
 
 Significant = Literal["actionable", "uncertain", "benign"]
 
@@ -17,7 +17,8 @@ _Key = tuple[str, str]
 
 class CareTables(msgspec.Struct, frozen=True, kw_only=True):
     """`items` leads from the code of a question to its instruments; `symbols` and `gene_ids` are one table in
-    both directions; `told` are the questions whose being answered is the fact."""
+    both directions; `tumor_variants` are by HGNC id; `told` are the questions whose being answered is the
+    fact."""
 
     questionnaires: tuple[Questionnaire, ...] = ()
     totals: Mapping[_Key, Questionnaire] = msgspec.field(default_factory=dict)
@@ -25,6 +26,7 @@ class CareTables(msgspec.Struct, frozen=True, kw_only=True):
     symbols: Mapping[str, str] = msgspec.field(default_factory=dict)
     gene_ids: Mapping[str, str] = msgspec.field(default_factory=dict)
     phenotype_genes: Mapping[_Key, str] = msgspec.field(default_factory=dict)
+    tumor_variants: Mapping[str, tuple[TumorVariant, ...]] = msgspec.field(default_factory=dict)
     significances: Mapping[_Key, Significant] = msgspec.field(default_factory=dict)
     phenotypes: frozenset[_Key] = frozenset()
     consents: Mapping[_Key, ConsentScope] = msgspec.field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""Variants and their classes to findings: actionable only if (likely) pathogenic, germline, and undisputed."""
+"""Variants and their classes to findings: actionable only if (likely) pathogenic, germline, and undisputed.
+What is somatic says something of a tumour alone (`Variants._of_tumor`)."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from .tables import Key
 from .wire_care import GenomicObservation
 
 GENE, SOURCE, SIGNIFICANCE = "48018-6", "48002-0", "53037-8"
+_PROTEIN, _CODING = "48005-3", "48004-6"
 _NAMES = ("81252-9", "48004-6", "81290-9")  # what tells one variant from another: its name, c. and g. HGVS
 _PRESENT, _ABSENT = "LA9633-4", "LA9634-2"
 _GERMLINE, _SOMATIC = "LA6683-2", "LA6684-0"
@@ -170,21 +172,16 @@ class Variants:
                     "A variant is of uncertain significance or benign: it is never acted on.",
                 )
                 continue
+            source = {coding.code for coding in about.parts.get(SOURCE, ())}
+            if _SOMATIC in source:
+                yield from self._of_tumor(gene, claim, means, source)
+                continue
             if not concepts:
                 self._note_both(
                     claim.piece,
                     claim.variant,
                     "gene.unknown",
                     "A gene is of no concept of profiles/, so its variant was not used.",
-                )
-                continue
-            source = {coding.code for coding in about.parts.get(SOURCE, ())}
-            if _SOMATIC in source:
-                self._note_both(
-                    claim.piece,
-                    claim.variant,
-                    "gene.somatic",
-                    "A somatic variant is no germline finding and was not used.",
                 )
                 continue
             presence = (
@@ -222,6 +219,35 @@ class Variants:
                 fact = claim.piece.fact(self._context, concept, state)
                 inputs = (claim.variant.evidence,) if claim.variant not in (None, claim.piece) else ()
                 yield msgspec.structs.replace(fact, answer=claim.significance, inputs=inputs)
+
+    def _of_tumor(self, gene: str, claim: Claim, means: set[str], source: set[str | None]) -> Iterator[Fact]:
+        """What a somatic variant says of the tumour, never of the patient's germline: a marker of
+        `tumorVariants` if it is said to be present, somatic alone, and pathogenic without dispute."""
+        about = claim.variant or claim.piece
+        told = {
+            (coding.code or "").rpartition(":")[2]
+            for part in (_PROTEIN, _CODING)
+            for coding in about.parts.get(part, ())
+        }
+        rows = [
+            row
+            for row in self._context.mappings.care.tumor_variants.get(gene, ())
+            if not row.changes or told & set(row.changes)
+        ]
+        presence = {coding.code for coding in claim.variant.value} if claim.variant is not None else {_PRESENT}
+        if not rows or source != {_SOMATIC} or means != {"actionable"} or presence != {_PRESENT}:
+            self._note_both(
+                claim.piece,
+                claim.variant,
+                "gene.somatic",
+                "A somatic variant is no germline finding, and of no marker of a tumour that is known, or not "
+                "said to be present, somatic alone and undisputed: it was not used.",
+            )
+            return
+        for row in rows:
+            fact = claim.piece.fact(self._context, row.concept, "present")
+            inputs = (claim.variant.evidence,) if claim.variant not in (None, claim.piece) else ()
+            yield msgspec.structs.replace(fact, answer=claim.significance, inputs=inputs)
 
     def _note_both(
         self, piece: Piece, variant: Piece | None, key: str, detail: str, *, warning: bool = False

@@ -84,14 +84,25 @@ class PatientProfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     language: str | None = None
 
 
+class Wish(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A goal in the words of the patient, of somebody near, or of a professional on the patient's behalf, as a
+    Goal of the record has it. It is that person's own: nothing here changes, merges or writes it."""
+
+    text: str
+    by: Literal["patient", "related-person", "professional"]
+    evidence: Evidence
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`as_of` is the run's "today". `categories` are the resource types read whole (see PatientRecord)."""
+    """`as_of` is the run's "today". `categories` are the resource types read whole (see PatientRecord). `wishes`
+    are the patient's own open goals, in the order of their references."""
 
     patient: PatientProfile
     facts: tuple[Fact, ...]
     as_of: date
     categories: frozenset[str]
     issues: tuple[Issue, ...] = ()
+    wishes: tuple[Wish, ...] = ()
 
     def of(self, concept: str) -> tuple[Fact, ...]:
         return tuple(fact for fact in self.facts if fact.concept == concept)

@@ -5,7 +5,8 @@ with its reasons, evidence and citations. Pure: no clock, no server, no setting.
 
 Read `planning.py` first, then `assembly.py` (lines), `deciding.py` (which actions apply), `bindings.py` (what
 `%hba1c` holds), `expressions.py` (true, false, unknown); `loading.py` and `lint.py` are about the files in
-`protocols/`. docs/apply.md says where this differs from the specification and from other engines.
+`protocols/`, `foreign.py` about plans from elsewhere. docs/apply.md says where this differs from the
+specification and from other engines.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,19 @@ from careplan_exchange.errors import KnowledgeError
 from careplan_exchange.knowledge import Document
 from careplan_exchange.model.vocabulary import Vocabulary
 
+from .delegated import actions_of, said_in
+from .differences import differences
+from .foreign import compile_foreign, plan_resources
 from .lint import lint
+from .lint_content import review_content
 from .lint_review import review
 from .loading import compile_protocols
 from .planning import plan
+from .policies import Policies
+from .policy_files import lint_policies, load_policies
 from .protocol import Protocol
+from .safety import lint_activities
+from .tracing import explain as trace
 
 
 def load_protocols(documents: Sequence[Document], vocabulary: Vocabulary) -> tuple[Protocol, ...]:
@@ -29,4 +38,21 @@ def load_protocols(documents: Sequence[Document], vocabulary: Vocabulary) -> tup
     return compile_protocols(documents)
 
 
-__all__ = ["Protocol", "lint", "load_protocols", "plan", "review"]
+__all__ = [
+    "Policies",
+    "Protocol",
+    "actions_of",
+    "compile_foreign",
+    "differences",
+    "lint",
+    "lint_activities",
+    "lint_policies",
+    "load_policies",
+    "load_protocols",
+    "plan",
+    "plan_resources",
+    "review",
+    "review_content",
+    "said_in",
+    "trace",
+]

@@ -1,13 +1,16 @@
 """Outcomes to the lines of a plan: what one protocol proposes for this patient, each line with its reason."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.proposal import (
     ActivityProposal,
+    Barrier,
     Citation,
+    Conflict,
     Gap,
     GoalProposal,
     NotApplied,
@@ -23,7 +26,8 @@ from .bindings import Bindings
 from .dates import after
 from .deciding import Outcome, decide, merged
 from .dynamic import Filled, fill
-from .protocol import Action, ActivityTemplate, GoalTemplate, Protocol
+from .protocol import Action, ActivityTemplate, GoalTemplate, Protocol, Related
+from .timings import at_age
 
 
 class Lines(msgspec.Struct, kw_only=True):
@@ -37,6 +41,8 @@ class Lines(msgspec.Struct, kw_only=True):
     not_applied: list[NotApplied] = msgspec.field(default_factory=list)
     gaps: list[Gap] = msgspec.field(default_factory=list)
     issues: list[Issue] = msgspec.field(default_factory=list)
+    conflicts: list[Conflict] = msgspec.field(default_factory=list)
+    barriers: list[Barrier] = msgspec.field(default_factory=list)
 
 
 class _Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +125,7 @@ def _goal(
         protocol=protocol.ref,
         description=goal.description,
         patient_text=goal.patient_text,
+        patient_texts=goal.patient_texts,
         category=goal.category,
         priority=goal.priority,
         start=today,
@@ -172,39 +179,73 @@ def _activity(
     action = place.outcome.action
     template = action.definition or _plain(action)
     start = Filled(
-        title=template.title, description=template.description, priority=template.priority, timing=template.timing
+        title=template.title,
+        description=template.description,
+        priority=template.priority,
+        timing=template.timing,
+        codings=template.codings,
+        dosage=template.dosage,
     )
-    filled, first = fill(start, template.dynamic_values, action.key, bindings)
+    filled, first = fill(start, template.dynamic_values, action, bindings)
+    timing, by_age = _timing(action, filled, bindings)
     over = Filled(
         title=action.title if action.title_given else filled.title,
         description=action.description or filled.description,
         priority=action.priority or filled.priority,
-        timing=action.timing or filled.timing,
+        timing=timing,
+        codings=action.codings or filled.codings,
+        dosage=filled.dosage,
     )
-    filled, second = fill(over, action.dynamic_values, action.key, bindings)
-    related = tuple(
-        Reason(text=f"{_relation(kind)} '{titles[key]}'.", rule=f"relatedAction {kind} {key}", result="true")
-        for kind, key in action.related
-        if key in titles
-    )
+    filled, second = fill(over, action.dynamic_values, action, bindings)
+    over_by = {note.rule for note in action.notes}  # whom the action names goes over whom its definition does
+    notes = (*(note for note in template.notes if note.rule not in over_by), *action.notes)
+    told = tuple(Reason(text=note.text, rule=note.rule, result="true") for note in notes)
+    related = tuple(_related(other, titles[other.key]) for other in action.related if other.key in titles)
     activity = ActivityProposal(
         key=action.key,
         protocol=protocol.ref,
+        definition=template.url,
         kind=template.kind,
         resource_kind=template.resource_kind,
         title=filled.title,
         description=filled.description,
         patient_text=action.patient_text or template.patient_text,
+        patient_texts=action.patient_texts if action.patient_text else template.patient_texts,
         priority=filled.priority,
-        reasons=(place.reasons or (_everyone(protocol),)) + related,
+        reasons=(place.reasons or (_everyone(protocol),)) + told + place.outcome.notes + related,
         citations=_cited(action, protocol),
-        codings=action.codings or template.codings,
+        codings=filled.codings,
         timing=filled.timing,
+        dosage=filled.dosage,
+        medicines=template.medicines,
+        involves=template.involves,
+        benefit=action.benefit,
+        red_flag=action.red_flag,
         goals=goals,
         missing=merged(place.gaps),
         questions=tuple(dict.fromkeys(place.questions)),
     )
-    return activity, first + second
+    return activity, first + by_age + second
+
+
+def _timing(
+    action: Action, filled: Filled, bindings: Bindings
+) -> tuple[Mapping[str, Any] | None, tuple[Issue, ...]]:
+    """The action's timing, else its definition's: an age becomes the day on which the patient is so old."""
+    age = action.at_age or (None if filled.timing or action.definition is None else action.definition.at_age)
+    if action.timing is not None or age is None:
+        return action.timing or filled.timing, ()
+    timing = at_age(age, bindings.snapshot.patient.birth_date)
+    if not isinstance(timing, str):
+        return timing, ()
+    issue = Issue(
+        severity="warning",
+        code="processing",
+        key="planner.apply.timing",
+        detail=f"Action '{action.key}' has no timing: {timing}.",
+        mend="Set the date by hand.",
+    )
+    return filled.timing, (issue,)
 
 
 def _plain(action: Action) -> ActivityTemplate:
@@ -213,14 +254,18 @@ def _plain(action: Action) -> ActivityTemplate:
         title=action.title,
         description=action.title,
         patient_text=action.description or action.title,
+        patient_texts={},
         kind="monitoring",
         resource_kind="ServiceRequest",
         priority="routine",
         codings=(),
         timing=None,
+        dosage=(),
         dynamic_values=(),
         citations=(),
         avoid=None,
+        medicines=(),
+        involves=(),
     )
 
 
@@ -247,6 +292,7 @@ def _restriction(avoid: str, activity: ActivityProposal, goal: str) -> Restricti
         protocol=activity.protocol,
         avoid=avoid,
         patient_text=activity.patient_text,
+        patient_texts=activity.patient_texts,
         goal=goal,
         activity=activity.key,
         reasons=activity.reasons,
@@ -257,14 +303,17 @@ def _restriction(avoid: str, activity: ActivityProposal, goal: str) -> Restricti
 
 def _addressed(codings: tuple[Coding, ...], bindings: Bindings, vocabulary: Vocabulary) -> tuple[Evidence, ...]:
     """The patient's active conditions that these codes stand for."""
+    if (known := bindings.addressed.get(codings)) is not None:
+        return known
     concepts = sorted(
         concept.id
-        for concept in vocabulary.concepts.values()
-        if concept.kind == "condition"
+        for name in bindings.conditions
+        if (concept := vocabulary.concepts.get(name)) is not None
         and (value_set := vocabulary.value_sets.get(concept.value_set or "")) is not None
         and any(value_set.contains(coding) for coding in codings)
     )
-    return _conditions(concepts, bindings)
+    found = bindings.addressed[codings] = _conditions(concepts, bindings)
+    return found
 
 
 def _triggers(reasons: Iterable[Reason], bindings: Bindings, vocabulary: Vocabulary) -> tuple[Evidence, ...]:
@@ -308,9 +357,12 @@ def _ways(actions: Iterable[Action], above: tuple[str, ...] = ()) -> dict[str, l
     return found
 
 
-def _relation(kind: str) -> str:
+def _related(other: Related, title: str) -> Reason:
     """`before-start` as words."""
-    return kind.replace("-", " ").capitalize()
+    words = other.relationship.replace("-", " ").capitalize()
+    by = f", by {other.offset}" if other.offset else ""
+    rule = f"relatedAction {other.relationship} {other.key}"
+    return Reason(text=f"{words} '{title}'{by}.", rule=rule, result="true")
 
 
 def _second_variant(goal: GoalTemplate) -> Issue:

@@ -3,74 +3,61 @@
 What a variable holds is decided here and nowhere else; docs/apply.md lists the rules for people.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from careplan_exchange.model.issue import Issue
-from careplan_exchange.model.proposal import Truth
-from careplan_exchange.model.snapshot import Evidence, Fact, Snapshot
+from careplan_exchange.model.proposal import Truth, Used
+from careplan_exchange.model.snapshot import Coding, Evidence, Fact, Snapshot
 from careplan_exchange.model.vocabulary import Concept, Vocabulary
 
 from . import phrases
 from .dates import ages, days_of, instant_of
-from .expressions import EvaluationError, Expression, truth
+from .expressions import RECORD, EvaluationError, Expression, truth
+from .fhirpath import Budget
+from .raw import RawRecord
+from .risk.assessing import assessed
+from .risk.computing import Worked, work_out
+from .risk.models import Compiled
 from .spans import as_recorded, exact_or_range, hull, span
-
-DAYS, EVER = "_days", "_ever"
-PATIENT_VARIABLES = ("age", "sex")
-CATEGORIES: Mapping[str, frozenset[str]] = {
-    "condition": frozenset({"Condition"}),
-    # Statements, dispenses and administrations only add to what the orders say: a server that has none of these
-    # types still shows an absence by its orders, as it always did.
-    "medication": frozenset({"MedicationRequest"}),
-    "allergy": frozenset({"AllergyIntolerance"}),
-    "procedure": frozenset({"Procedure"}),
-    "family-history": frozenset({"FamilyMemberHistory"}),
-    "status": frozenset({"Condition", "Observation"}),
-    "gene-finding": frozenset({"Observation"}),
-    "immunization": frozenset({"Immunization"}),
-    "device": frozenset({"Device", "Condition"}),
-    "visit": frozenset({"Encounter", "Appointment"}),
-    "order": frozenset({"ServiceRequest", "NutritionOrder"}),
-    "circumstance": frozenset({"Condition", "Observation", "QuestionnaireResponse", "Consent"}),
-}
-"""Where a fact of each kind would stand: only a record in which all of these were read whole shows an absence.
-A measurement and a stage have no absence."""
-
-VALUED = frozenset({"measurement", "stage"})
-"""Kinds whose variable holds a value, not true or false."""
+from .syntax import Atom
+from .variables import CATEGORIES, DAYS, EVER, PATIENT_VARIABLES, VALUED, Binding, concept_of
 
 _LATEST_HOLDS = frozenset({"status", "circumstance"})
 """Kinds of which the latest statement holds: they begin and end, and say so by being told again."""
 
 
-class Binding(msgspec.Struct, frozen=True, kw_only=True):
-    """One variable. `value` None is unknown; `shown` is the value in words, `gap` what to ask where it is
-    unknown or only a range. `evidence` is what it was read from."""
-
-    variable: str
-    concept: str
-    value: Any
-    title: str
-    shown: str
-    gap: str
-    evidence: tuple[Evidence, ...]
-
-
 class Bindings:
-    """The variables of one patient, worked out when they are first asked for. `issues` grow with them."""
+    """The variables of one patient, worked out when they are first asked for. `issues` grow with them. With a
+    `raw` record paths walk over the resources as the server sent them. `addressed` keeps which of the patient's
+    conditions some codes stand for, `telling` the comparisons that an expression's answer rests on.
+    `conditions` are the concepts of the conditions that the record speaks of.
+    """
 
-    def __init__(self, snapshot: Snapshot, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        vocabulary: Vocabulary,
+        risks: Sequence[Compiled] = (),
+        raw: RawRecord | None = None,
+    ) -> None:
         self.snapshot = snapshot
+        self._risks = {one.model.yields: one for one in risks}
+        self.budget = Budget()
+        self.day = snapshot.as_of
+        self.release: str = "R4" if raw is None else raw.release
+        self.addressed: dict[tuple[Coding, ...], tuple[Evidence, ...]] = {}
+        self.telling: dict[str, tuple[Atom, ...]] = {}
+        self._raw = raw
         self.issues: list[Issue] = []
         self._vocabulary = vocabulary
         self._facts: dict[str, list[Fact]] = {}
         for fact in snapshot.facts:
             self._facts.setdefault(fact.concept, []).append(fact)
+        self.conditions = frozenset(fact.concept for fact in snapshot.facts if fact.kind == "condition")
         self._usable: dict[str, tuple[Fact, ...]] = {}
         self._known: dict[str, Binding] = {}
         self._truths: dict[str, Truth] = {}
@@ -81,19 +68,28 @@ class Bindings:
     @property
     def resource(self) -> Mapping[str, Any]:
         """The root of paths without a variable, and `%subject`: the Patient, as far as planning knows it."""
-        return self._resource
+        return self._resource if self._raw is None else self._raw.patient
 
     def value(self, variable: str) -> Any:
         """See expressions.Values. Raises EvaluationError for a name that no concept has."""
         if variable in {"subject", "patient", "context", "resource"}:
-            return self._resource
+            return self.resource
+        if variable == RECORD:
+            if self._raw is None:
+                raise EvaluationError("the resources of the record are not at hand here")
+            return self._raw.bundle
         return self.binding(variable).value
 
     def truth(self, expression: Expression) -> Truth:
         """The expression's answer for this patient, worked out once. Raises EvaluationError."""
         if (known := self._truths.get(expression.source)) is None:
-            known = self._truths[expression.source] = truth(expression, self)
+            with self._raw.watching(expression.source) if self._raw is not None else nullcontext():
+                known = self._truths[expression.source] = truth(expression, self)
         return known
+
+    def walked_over(self, expression: Expression) -> tuple[Used, ...]:
+        """What of the raw record the expression read when it was asked."""
+        return () if self._raw is None else self._raw.walked_over(expression.source)
 
     def binding(self, variable: str) -> Binding:
         """Raises EvaluationError for a name that no concept has."""
@@ -141,6 +137,8 @@ class Bindings:
             raise EvaluationError(f"there is no variable '%{variable}'")
         if variable == concept.id + DAYS:
             return self._days_ahead(concept) if concept.ahead else self._days(concept)
+        if concept.id in self._risks:
+            return self._risk(concept)
         if concept.kind in VALUED:
             return self._measurement(concept) if concept.kind == "measurement" else self._stage(concept)
         return self._state(concept, variable, ever=variable == concept.id + EVER)
@@ -196,6 +194,29 @@ class Bindings:
             ),
             gap=phrases.imprecise(concept, on),
             evidence=evidence,
+        )
+
+    def worked_out(self, of: Compiled) -> Worked:
+        """What an equation comes to for this patient. Raises EvaluationError."""
+        return work_out(of.model, self)
+
+    def _risk(self, concept: Concept) -> Binding:
+        """A published equation's result: a value like any other, unknown outside the equation's validity."""
+        of = self._risks[concept.id]
+        worked = self.worked_out(of)
+        line = assessed(of, worked, self)
+        shown = phrases.UNKNOWN
+        if worked.value is not None and line.value is not None:
+            least = "at least " if worked.state == "at-least" else ""
+            shown = phrases.dated(f"{least}{phrases.quantity(line.value, of.model.unit)}", "", calculated=True)
+        return Binding(
+            variable=concept.id,
+            concept=concept.id,
+            value=worked.value,
+            title=concept.title,
+            shown=shown,
+            gap=line.detail,
+            evidence=line.evidence,
         )
 
     def _stage(self, concept: Concept) -> Binding:
@@ -347,18 +368,6 @@ class Bindings:
         if days is None:
             return concept.kind != "condition"
         return (self.snapshot.as_of - days[0]).days > concept.max_age_days
-
-
-def concept_of(variable: str, vocabulary: Vocabulary) -> Concept | None:
-    """The concept that a variable speaks of: its own, or that before `_days` or `_ever`."""
-    concepts = vocabulary.concepts
-    if variable in concepts:
-        return concepts[variable]
-    for suffix in (DAYS, EVER):
-        concept = concepts.get(variable.removesuffix(suffix))
-        if concept is not None and (suffix == DAYS or concept.kind not in VALUED):
-            return concept
-    return None
 
 
 def _evidence(facts: Iterable[Fact]) -> tuple[Evidence, ...]:

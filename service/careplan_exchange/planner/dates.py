@@ -4,10 +4,15 @@ import calendar
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+
+CALENDAR_UNITS = frozenset({"d", "wk", "mo", "a"})
+"""UCUM units that `after` can add to a date."""
 
 _DATE = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(.+))?)?)?$")
 
 
+@lru_cache(maxsize=8192)
 def days_of(fhir_date: str) -> tuple[date, date] | None:
     """The first and the last day that a FHIR date or dateTime may mean, or None where it is none."""
     match = _DATE.match(fhir_date)
@@ -23,6 +28,7 @@ def days_of(fhir_date: str) -> tuple[date, date] | None:
     return first, last
 
 
+@lru_cache(maxsize=8192)
 def instant_of(fhir_date: str) -> datetime | None:
     """The earliest moment that it may mean. A vague date so never outranks a precise one that may be newer.
 
@@ -60,7 +66,7 @@ def after(start: date, amount: Decimal, unit: str) -> date:
     count = int(amount)
     if unit in {"d", "wk"}:
         return start + timedelta(days=count * (7 if unit == "wk" else 1))
-    if unit not in {"mo", "a"}:
+    if unit not in CALENDAR_UNITS:
         raise ValueError(f"'{unit}' is no calendar unit.")
     months = start.year * 12 + start.month - 1 + count * (12 if unit == "a" else 1)
     year, month = divmod(months, 12)

@@ -8,8 +8,9 @@ import msgspec
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.proposal import Gap, Reason, Truth
 
+from .behaviours import together
 from .bindings import Bindings
-from .expressions import EvaluationError
+from .expressions import EvaluationError, Expression
 from .protocol import Action, Condition, Severity
 from .reasons import gaps, reason
 
@@ -21,7 +22,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one action, and of its children where it is proposed itself.
 
     `reasons` explain the status; `gaps` is what was missing, `questions` what a person must answer first.
-    `certain` is false where it is withheld only because something is unknown.
+    `certain` is false where it is withheld only because something is unknown. `notes` are what its group says of
+    it.
     """
 
     action: Action
@@ -34,6 +36,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     children: tuple["Outcome", ...] = ()
     issues: tuple[Issue, ...] = ()
+    notes: tuple[Reason, ...] = ()
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +56,14 @@ def _decide(action: Action, bindings: Bindings) -> Outcome:
     answers = [_answer(found, action, bindings) for found in action.conditions if found.kind == "applicability"]
     outcome = _judge(action, answers)
     if outcome.status != "proposed":
-        return outcome
+        undecided = outcome.status == "not-applied" and all(r.result == "unknown" for r in outcome.reasons)
+        left_open = (_required(action),) if action.required and undecided else ()
+        return msgspec.structs.replace(outcome, issues=outcome.issues + left_open)
+    if action.refused is not None:
+        why = Reason(text=action.refused, rule="definition", result="false")
+        return Outcome(action=action, status="not-applied", reasons=(why,), issues=action.problems)
     carried = tuple(
-        _carried(_answer(found, action, bindings)) for found in action.conditions if found.kind != "applicability"
+        _carried(found, action, bindings) for found in action.conditions if found.kind != "applicability"
     )
     children = decide(action.children, bindings)
     return _select(
@@ -119,11 +127,13 @@ def _answer(condition: Condition, action: Action, bindings: Bindings) -> _Answer
         except EvaluationError as error:
             problem = str(error)
         else:
+            why = reason(condition, condition.expression, result, bindings)
+            why = msgspec.structs.replace(why, used=why.used + bindings.walked_over(condition.expression))
             return _Answer(
                 condition=condition,
                 result=result,
-                reason=reason(condition, condition.expression, result, bindings),
-                gaps=gaps(condition, condition.expression, bindings, action.key) if result == "unknown" else (),
+                reason=why,
+                gaps=_missing(condition, condition.expression, action, bindings) if result == "unknown" else (),
             )
     return _Answer(
         condition=condition,
@@ -144,11 +154,24 @@ def _answer(condition: Condition, action: Action, bindings: Bindings) -> _Answer
     )
 
 
-def _carried(answer: _Answer) -> Reason:
+def _missing(condition: Condition, expression: Expression, action: Action, bindings: Bindings) -> tuple[Gap, ...]:
+    """What would decide it: the variables that are open, or the condition itself where it walks over a record."""
+    open_ = gaps(condition, expression, bindings, action.key)
+    if open_ or any(bindings.is_concept(name) for name in expression.variables):
+        return open_
+    words = condition.description or expression.source
+    ask = condition.question or f"Does it hold? The record does not say: {words}"
+    return (Gap(concept=expression.source, ask=ask, needed_by=(action.key,)),)
+
+
+def _carried(condition: Condition, action: Action, bindings: Bindings) -> Reason:
     """A start or stop condition decides nothing today; it is told, with what it comes to now."""
-    word = "To be started" if answer.condition.kind == "start" else "To be stopped"
-    text = f"{word} when {answer.condition.description or answer.condition.source}. Now: {answer.reason.text}"
-    return msgspec.structs.replace(answer.reason, text=text)
+    word = "To be started" if condition.kind == "start" else "To be stopped"
+    # Its description is said once, here.
+    now = _answer(msgspec.structs.replace(condition, description=None), action, bindings).reason
+    return msgspec.structs.replace(
+        now, text=f"{word} when {condition.description or condition.source}. Now: {now.text}"
+    )
 
 
 def _select(outcome: Outcome) -> Outcome:
@@ -171,7 +194,18 @@ def _select(outcome: Outcome) -> Outcome:
         children = tuple(
             _not_whole(child, missing) if child.status == "proposed" else child for child in children
         )
-    return msgspec.structs.replace(outcome, children=children, issues=issues)
+    return msgspec.structs.replace(outcome, children=_grouped(outcome.action, children), issues=issues)
+
+
+def _grouped(group: Action, children: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """Each part that is proposed is told what its group says of those that stand together."""
+    standing = [child.action for child in children if child.status == "proposed"]
+    return tuple(
+        msgspec.structs.replace(child, notes=together(group, standing, child.action))
+        if child.status == "proposed"
+        else child
+        for child in children
+    )
 
 
 def _not_chosen(child: Outcome, chosen: Outcome) -> Outcome:
@@ -206,10 +240,23 @@ def _empty(action: Action) -> Issue:
     )
 
 
+def _required(action: Action) -> Issue:
+    return Issue(
+        severity="warning",
+        code="incomplete",
+        key="planner.apply.required-undecided",
+        detail=f"The plan requires action '{action.key}' where it applies; the record does not say if it does.",
+        mend="Find out what is missing, or decide by hand.",
+    )
+
+
 def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
     """One gap a concept, with everything that needs it, in a stable order."""
     found: dict[str, Gap] = {}
     for gap in gaps:
+        if gap.concept not in found and len(gap.needed_by) == 1:
+            found[gap.concept] = gap
+            continue
         there = found.get(gap.concept)
         needed_by = tuple(sorted({*(there.needed_by if there else ()), *gap.needed_by}))
         found[gap.concept] = Gap(concept=gap.concept, ask=there.ask if there else gap.ask, needed_by=needed_by)

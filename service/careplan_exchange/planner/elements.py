@@ -21,11 +21,38 @@ AVOID = "urn:careplan-exchange:avoid"
 """On an ActivityDefinition, valueString: it is a restriction, and this is what to avoid."""
 SUPPORTS = "urn:careplan-exchange:supports"
 """On an action, valueId: the key of a goal that it serves, whichever variant is chosen. It selects none."""
+PATIENT_TEXT_ES = "urn:careplan-exchange:patient-text-es"
+"""Where PATIENT_TEXT stands, valueString: the same in Spanish."""
+MEDICINE = "urn:careplan-exchange:medicine"
+"""On an ActivityDefinition, valueCode: a medication concept of `profiles/` that it proposes. The safety gate goes
+by it, beside the codes of the product."""
+INVOLVES = "urn:careplan-exchange:involves"
+"""On an ActivityDefinition, valueCode: what carrying it out takes or brings, a code of `protocols/involves.yaml`:
+circumstances and the safety gate go by it."""
+BENEFIT = "urn:careplan-exchange:benefit"
+"""On an action, valueInteger 1 to 5: how much it is worth to the patient, for the order of a long plan."""
+RED_FLAG = "urn:careplan-exchange:red-flag"
+"""On an action, valueString: somebody must see the patient today, and this is the banner that says why."""
 DISCLAIMER = "urn:careplan-exchange:disclaimer"
 """On a PlanDefinition, valueString: the limits of its use."""
 GRADE = "http://hl7.org/fhir/StructureDefinition/cqf-strengthOfRecommendation"
 """On a citation: how strong the guideline says that the recommendation is."""
-EXTENSIONS = frozenset({UNKNOWN, SAFETY, QUESTION, PATIENT_TEXT, AVOID, SUPPORTS, DISCLAIMER})
+EXTENSIONS = frozenset(
+    {
+        UNKNOWN,
+        SAFETY,
+        QUESTION,
+        PATIENT_TEXT,
+        PATIENT_TEXT_ES,
+        AVOID,
+        SUPPORTS,
+        MEDICINE,
+        INVOLVES,
+        BENEFIT,
+        RED_FLAG,
+        DISCLAIMER,
+    }
+)
 """Every extension of ours."""
 
 KIND_SYSTEM = "urn:careplan-exchange:activity-kind"
@@ -36,6 +63,12 @@ def items(element: Element, name: str) -> list[Any]:
     """The repetitions of an element, none where it is missing."""
     found = element.get(name)
     return found if isinstance(found, list) else []
+
+
+def several(element: Element, name: str) -> list[Any]:
+    """The same of an element that repeats in one FHIR release and does not in the other (`action.code`)."""
+    found = element.get(name)
+    return found if isinstance(found, list) else [] if found is None else [found]
 
 
 def extension(element: Element, url: str) -> Any:
@@ -52,6 +85,12 @@ def extensions(element: Element, url: str) -> list[Any]:
         for name, value in found.items()
         if name.startswith("value")
     ]
+
+
+def translations(element: Element) -> dict[str, str]:
+    """What a patient reads, by language (BCP 47), beside the English text."""
+    spanish = extension(element, PATIENT_TEXT_ES)
+    return {"es": spanish} if spanish else {}
 
 
 def codings(concept: Element | None) -> tuple[Coding, ...]:
@@ -76,13 +115,20 @@ def citations(artifacts: Iterable[Element]) -> tuple[Citation, ...]:
     """The RelatedArtifacts of type `citation` or `justification`, in their order."""
     return tuple(
         Citation(
-            label=found.get("citation") or found.get("display") or found.get("label") or found.get("url") or "",
-            url=found.get("url"),
+            label=found.get("citation") or found.get("display") or found.get("label") or _address(found) or "",
+            url=_address(found),
             grade=text(extension(found, GRADE)),
+            short=found.get("label") if found.get("citation") else None,
         )
         for found in artifacts
         if found.get("type") in {"citation", "justification"}
     )
+
+
+def _address(artifact: Element) -> str | None:
+    """R4 has `url` beside `document`, R5 `document.url` alone."""
+    address: str | None = artifact.get("url") or (artifact.get("document") or {}).get("url")
+    return address
 
 
 def number(value: Any) -> Decimal | None:

@@ -1,12 +1,17 @@
 """FHIRPath with a third answer: true, false, or unknown because something is not in the record.
 
-An empty collection is unknown. fhirpathpy carries it through `and`, `or`, `xor`, `implies`, `not()` and the
-comparisons as the specification has it (http://hl7.org/fhirpath/N1/#boolean-logic; tests/unit/planner hold
-every cell of the tables); `exists()`, `empty()`, `iif()` and `~` turn it into an answer, which is why the lint
-asks where they stand.
+An empty collection is unknown, and goes through `and`, `or`, `xor`, `implies`, `not()` and the comparisons as
+the specification has it (http://hl7.org/fhirpath/N1/#boolean-logic; tests/unit/planner hold every cell of the
+tables); `exists()`, `empty()`, `iif()` and `~` turn it into an answer, which is why the lint asks where they
+stand.
+
+A condition that compares variables with literals is worked out here, everything else by fhirpathpy
+(`fhirpath.py`). The tests hold both to the same answers.
 """
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from itertools import product
@@ -14,16 +19,41 @@ from math import prod
 from typing import Any, Protocol
 
 import msgspec
-from fhirpathpy import apply_parsed_path
-from fhirpathpy.models import models
 
 from careplan_exchange.model.proposal import Truth
 
+from .fhirpath import Budget, ExpressionRefusedError, run
 from .intervals import Interval
-from .syntax import Ast, Comparison, Flag, Opaque, Presence, Tree, atoms, functions, parse, variables
+from .syntax import (
+    Ast,
+    Atom,
+    Both,
+    Comparison,
+    Constant,
+    Flag,
+    Not,
+    Opaque,
+    Presence,
+    Tree,
+    atoms,
+    functions,
+    parse,
+    variables,
+    walks_entries,
+)
 
-_R4 = models["r4"]
+RECORD = "resource.entry"
+"""What is asked of Values for `%resource` where the path goes on with `.entry`: the record as a Bundle."""
+
 _MOST_COMBINATIONS = 4096
+_COMPARED: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    "!=": operator.ne,
+}
 
 
 class EvaluationError(Exception):
@@ -32,7 +62,8 @@ class EvaluationError(Exception):
 
 class Expression(msgspec.Struct, frozen=True):
     """One compiled expression. `thresholds` are the numbers that each variable is compared with; where they
-    lack a variable it may be used in another way, and a range of its values cannot be reasoned about."""
+    lack a variable it may be used in another way, and a range of its values cannot be reasoned about.
+    `walks_entries`: its `%resource` is a Bundle (see syntax.walks_entries)."""
 
     source: str
     ast: Ast
@@ -40,6 +71,7 @@ class Expression(msgspec.Struct, frozen=True):
     variables: tuple[str, ...]
     functions: tuple[str, ...]
     thresholds: Mapping[str, frozenset[Decimal]]
+    walks_entries: bool = False
 
 
 class Values(Protocol):
@@ -52,6 +84,21 @@ class Values(Protocol):
     @property
     def resource(self) -> Mapping[str, Any]:
         """The root that paths without a variable start from."""
+        ...
+
+    @property
+    def day(self) -> date:
+        """What `today()` is."""
+        ...
+
+    @property
+    def release(self) -> str:
+        """The FHIR release of `resource`, "R4" or "R5"."""
+        ...
+
+    @property
+    def budget(self) -> Budget:
+        """How much work may still be done for this patient."""
         ...
 
 
@@ -73,6 +120,7 @@ def compiled(source: str) -> Expression:
         variables=variables(ast),
         functions=functions(ast),
         thresholds={name: frozenset(found) for name, found in thresholds.items()},
+        walks_entries=walks_entries(ast),
     )
 
 
@@ -84,7 +132,7 @@ def truth(expression: Expression, values: Values) -> Truth:
     context: dict[str, Any] = {}
     ranges: dict[str, tuple[Decimal, ...]] = {}
     for name in expression.variables:
-        value = values.value(name)
+        value = _value(name, expression, values)
         if isinstance(value, Interval):
             thresholds = expression.thresholds.get(name)
             points = () if thresholds is None else value.points(thresholds)
@@ -104,17 +152,29 @@ def truth(expression: Expression, values: Values) -> Truth:
     return answers.pop()
 
 
-def evaluated(expression: Expression, values: Values) -> list[Any]:
-    """The collection that the expression gives, for `dynamicValue`. A range counts as unknown here.
+def evaluated(
+    expression: Expression, values: Values, around: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Any]:
+    """The collection that the expression gives, for `dynamicValue`. A range counts as unknown here. `around` are
+    variables of the place where it stands (`%action`), before those of the patient.
 
     Raises EvaluationError.
     """
-    found = {name: values.value(name) for name in expression.variables}
+    known = around or {}
+    found = {
+        name: known[name] if name in known else _value(name, expression, values) for name in expression.variables
+    }
     context = {n: [] if v is None or isinstance(v, Interval) else [v] for n, v in found.items()}
     return _run(expression, values, context)
 
 
+def _value(name: str, expression: Expression, values: Values) -> Any:
+    return values.value(RECORD if name == "resource" and expression.walks_entries else name)
+
+
 def _once(expression: Expression, values: Values, context: dict[str, Any]) -> Truth:
+    if (known := _decided(expression.tree, context)) is not None:
+        return known
     match _run(expression, values, context):
         case []:
             return "unknown"
@@ -125,10 +185,78 @@ def _once(expression: Expression, values: Values, context: dict[str, Any]) -> Tr
     raise EvaluationError("it does not come to true or false")
 
 
+def _decided(tree: Tree, context: Mapping[str, list[Any]]) -> Truth | None:
+    """The answer by Kleene's tables, or None where a part is more than a comparison of two values of one kind."""
+    if isinstance(tree, Not):
+        inner = _decided(tree.operand, context)
+        return None if inner is None else _NOT[inner]
+    if isinstance(tree, Both):
+        one, other = _decided(tree.left, context), _decided(tree.right, context)
+        return None if one is None or other is None else _join(tree.operator, one, other)
+    return _decided_alone(tree, context)
+
+
+def _decided_alone(part: Atom, context: Mapping[str, list[Any]]) -> Truth | None:
+    match part:
+        case Constant(value=value):
+            return _TRUTHS[value]
+        case Presence(variable=variable, function=function):
+            return _TRUTHS[bool(context[variable]) is (function == "exists")]
+        case Flag(variable=variable):
+            return _flag(context[variable])
+        case Comparison(variable=variable, operator=symbol, literal=literal):
+            return _compare(context[variable], symbol, literal)
+    return None
+
+
+_TRUTHS: Mapping[bool, Truth] = {True: "true", False: "false"}
+_NOT: Mapping[Truth, Truth] = {"true": "false", "false": "true", "unknown": "unknown"}
+
+
+def _flag(held: list[Any]) -> Truth | None:
+    if not held:
+        return "unknown"
+    return _TRUTHS[held[0]] if isinstance(held[0], bool) else None
+
+
+def _compare(held: list[Any], symbol: str, literal: Decimal | str | bool) -> Truth | None:  # the literal itself
+    if not held:
+        return "unknown"
+    value = held[0]
+    if isinstance(literal, Decimal) and isinstance(value, Decimal):
+        return _TRUTHS[_COMPARED[symbol](value, literal)]
+    alike = (isinstance(literal, bool) and isinstance(value, bool)) or (
+        isinstance(literal, str) and isinstance(value, str) and "\\" not in literal
+    )
+    return _TRUTHS[(value == literal) is (symbol == "=")] if alike and symbol in {"=", "!="} else None
+
+
+def _join(joined: str, one: Truth, other: Truth) -> Truth:
+    if joined == "implies":
+        return _join("or", _NOT[one], other)
+    if joined == "xor":
+        return "unknown" if "unknown" in {one, other} else _TRUTHS[one != other]
+    decisive: Truth = "false" if joined == "and" else "true"
+    if decisive in {one, other}:
+        return decisive
+    return "unknown" if "unknown" in {one, other} else _NOT[decisive]
+
+
 def _run(expression: Expression, values: Values, context: dict[str, Any]) -> list[Any]:
+    allowed = values.budget.part()
     try:
-        answer: list[Any] = apply_parsed_path(values.resource, expression.ast, context, _R4)  # type: ignore[no-untyped-call] # fhirpathpy ships no types
+        return run(
+            expression.ast,
+            values.resource,
+            context,
+            day=values.day,
+            release=values.release,
+            budget=allowed,
+        )
+    except ExpressionRefusedError as refusal:
+        raise EvaluationError(str(refusal)) from None
     except Exception as error:  # noqa: BLE001 # fhirpathpy raises bare Exceptions
         # Their text may hold a patient's value: only their kind is passed on.
         raise EvaluationError(f"it fails with {type(error).__name__}") from None
-    return answer
+    finally:
+        values.budget.settle(allowed)

@@ -17,7 +17,7 @@ from .library import Entry, Library
 from .lint_actions import lint_actions
 from .lint_conditions import Path, lint_dynamic
 from .lint_goals import lint_goals
-from .loading import PLAN_FILES
+from .loading import PLAN_FILES, protocol_of
 
 _REQUIRED = ("url", "version", "title", "approvalDate", "lastReviewDate", "effectivePeriod", "author")
 
@@ -130,6 +130,9 @@ def _plan(
         yield document.finding("The protocol has no disclaimer.", f"Add the extension {elements.DISCLAIMER}.")
     if not elements.citations(items(plan, "relatedArtifact")):
         yield document.finding("The protocol names no source.", "Add a relatedArtifact of type citation.")
+    for fault in protocol_of(entry, library).faults:
+        if fault.code == "too-long":  # the others are found where they stand
+            yield document.finding(fault.detail, fault.mend or "", "action")
     yield from lint_goals(plan, document, vocabulary, sound=sound)
     yield from lint_actions(entry, library, vocabulary, used)
 

@@ -10,15 +10,16 @@ from careplan_exchange.model.vocabulary import Vocabulary
 from careplan_exchange.spelling import did_you_mean
 
 from . import elements
-from .bindings import DAYS, PATIENT_VARIABLES, concept_of
+from .conditions import FHIRPATH
 from .dynamic import PATHS
 from .elements import Element, extension
 from .expressions import Expression, compiled
-from .loading import FHIRPATH
 from .protocol import Severity, Unknown
 from .syntax import Atom, Comparison, Constant, Flag, Opaque, Presence, SyntaxProblemError, atoms
+from .variables import DAYS, PATIENT_VARIABLES, concept_of
 
 Path = tuple[str | int, ...]
+_REWRITE = f"Write it in {FHIRPATH}, or let a server that offers $apply plan with it: careplan plan --apply-at."
 _FUNCTIONS = frozenset({"not", "exists", "empty"})
 _SEXES = frozenset({"male", "female", "other"})
 
@@ -60,7 +61,7 @@ def _compile(found: Element, path: Path, document: Document) -> tuple[Expression
     where = (*path, "expression")
     if expression.get("language") != FHIRPATH:
         said = f"An expression in '{expression.get('language')}' is not evaluated here."
-        return None, [document.finding(said, f"Write it in {FHIRPATH}.", *where, "language")]
+        return None, [document.finding(said, _REWRITE, *where, "language")]
     try:
         return compiled(str(expression.get("expression", ""))), []
     except SyntaxProblemError as problem:

@@ -10,12 +10,13 @@ from careplan_exchange.knowledge import Document, in_order
 from careplan_exchange.model.issue import Finding
 from careplan_exchange.model.vocabulary import Vocabulary
 
-from .bindings import DAYS, concept_of
+from .conditions import FHIRPATH
 from .elements import Element, items
 from .expressions import EvaluationError, Expression, compiled, truth
+from .fhirpath import Budget
 from .intervals import Interval
-from .loading import FHIRPATH
 from .syntax import Atom, Comparison, SyntaxProblemError, atoms
+from .variables import DAYS, concept_of
 
 Path = tuple[str | int, ...]
 _PAST = ("approvalDate", "lastReviewDate")
@@ -100,8 +101,11 @@ class _AnyPatient:
     """Every number may be anything that is plausible; nothing else is known."""
 
     resource: Mapping[str, Any] = {}
+    day = date(2000, 1, 1)
+    release = "R4"
 
     def __init__(self, vocabulary: Vocabulary) -> None:
+        self.budget = Budget()
         self._vocabulary = vocabulary
 
     def value(self, variable: str) -> Interval | None:

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from careplan_exchange.model.vocabulary import Concept
 
 from .intervals import Interval
 
 UNKNOWN = "not known"
+_LONGEST = 3
+_SHOWN = 2
+"""Decimals: the most that are shown as recorded, and how many of what has more."""
 
 _COMPARED = {
     ">": ("above", "not above"),
@@ -64,7 +68,7 @@ def unsure(concept: Concept) -> str:
 
 def since(on: str) -> str:
     """How the time since a fact is shown: by the fact's own date, which does not change from day to day."""
-    return f"since {on[:10]}"
+    return f"({on[:10]})"
 
 
 def until(on: str) -> str:
@@ -84,17 +88,33 @@ def state(*, value: bool, dates: Sequence[str | None], recorded: bool) -> str:
 
 
 def quantity(value: Decimal | Interval, unit: str) -> str:
-    """`8.1 %`, `<7 %`, `5.6 to 7 %`."""
-    if isinstance(value, Decimal):
-        return f"{value:f} {readable(unit)}".rstrip()
-    if value.low is None and value.high is None:
+    """`8.1 %`, `<7 %`, `5.6 to 7 %`. What has more than three decimals is shown with two: `about 169.28 mmHg`."""
+    if isinstance(value, Interval) and value.low is None and value.high is None:
         return "any value"
-    return f"{_range(value)} {readable(unit)}".rstrip()
+    shown = number(value) if isinstance(value, Decimal) else _range(value)
+    bounds = (value,) if isinstance(value, Decimal) else (value.low, value.high)
+    about = "about " if any(bound is not None and _is_long(bound) for bound in bounds) else ""
+    return f"{about}{shown} {readable(unit)}".rstrip()
 
 
+def number(value: Decimal) -> str:
+    """As recorded, or rounded where that is longer than anybody reads; of a small one two digits stay."""
+    if not _is_long(value):
+        return f"{value:f}"
+    places = max(_SHOWN, _SHOWN - 1 - value.adjusted())
+    return f"{value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP):f}"
+
+
+def _is_long(value: Decimal) -> bool:
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and -exponent > _LONGEST and value != round(value, _LONGEST)
+
+
+@lru_cache(maxsize=1024)
 def readable(unit: str) -> str:
-    """A UCUM code without its brackets: `mm[Hg]` as `mmHg`, `mL/min/{1.73_m2}` as `mL/min/1.73 m2`."""
-    return re.sub(r"[\[\]{}]", "", unit).replace("_", " ")
+    """A UCUM code without its brackets: `mm[Hg]` as `mmHg`, `mL/min/{1.73_m2}` as `mL/min/1.73 m2`; of a plain
+    number, whose unit is `1`, nothing."""
+    return "" if unit == "1" else re.sub(r"[\[\]{}]", "", unit).replace("_", " ")
 
 
 def dated(text: str, on: str, *, calculated: bool = False) -> str:
@@ -105,14 +125,18 @@ def dated(text: str, on: str, *, calculated: bool = False) -> str:
 
 def comparison(title: str, shown: str, operator: str, limit: str, *, holds: bool) -> str:
     """`HbA1c 8.1 % (2026-10-02) is above 7 %`."""
+    if operator == "=" and shown == limit:
+        return f"{title} is {limit}"
     word = _COMPARED[operator][0 if holds else 1]
     return " ".join(part for part in (title, shown, "is", word, limit) if part)
 
 
-def bound(operator: str, limit: str) -> str:
-    return f"{_COMPARED[operator][0]} {limit}".strip()
+def bound(operator: str, limit: str, *, holds: bool = True) -> str:
+    """`above 7 %`, and where it does not hold `not above 7 %`."""
+    return f"{_COMPARED[operator][0 if holds else 1]} {limit}".strip()
 
 
+@lru_cache(maxsize=4096)
 def inline(title: str) -> str:
     """A title inside a sentence: the first letter small, unless the word is an abbreviation."""
     first, _, rest = title.partition(" ")
@@ -126,8 +150,9 @@ def sentence(parts: Sequence[str]) -> str:
 
 
 def _range(value: Interval) -> str:
-    if value.low is not None and value.high is not None:
-        return f"{value.low:f} to {value.high:f}"
-    if value.high is not None:
-        return f"{'<' if value.high_open else '≤'}{value.high:f}"
-    return f"{'>' if value.low_open else '≥'}{value.low:f}"
+    low, high = (None if bound is None else number(bound) for bound in (value.low, value.high))
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    if high is not None:
+        return f"{'<' if value.high_open else '≤'}{high}"
+    return f"{'>' if value.low_open else '≥'}{low}"

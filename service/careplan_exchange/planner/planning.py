@@ -1,40 +1,59 @@
 """The planner's one verb: every protocol that is in force over one snapshot, together as one proposal."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-import msgspec
-
-from careplan_exchange.model.codec import canonical
 from careplan_exchange.model.issue import Issue
-from careplan_exchange.model.proposal import ActivityProposal, Gap, GoalProposal, NotApplied, Proposal, Reason
-from careplan_exchange.model.snapshot import Coding, Evidence, Snapshot
+from careplan_exchange.model.proposal import ActivityProposal, GoalProposal, NotApplied, Proposal, Reason
+from careplan_exchange.model.record import PatientRecord
+from careplan_exchange.model.risk import RiskAssessment
+from careplan_exchange.model.snapshot import Evidence, Snapshot
 from careplan_exchange.model.vocabulary import Vocabulary
 
-from .assembly import Lines, lines
+from .assembly import Lines
 from .bindings import Bindings
+from .circumstances import adapt
+from .combine import combine, ranked
 from .dates import days_of
 from .deciding import merged
+from .expressions import EvaluationError, compiled
+from .isolation import fit, isolated
+from .policies import Policies
+from .progress import with_progress
 from .protocol import Protocol
+from .raw import RawRecord
+from .risk.assessing import assessed
+from .risk.models import Compiled
+from .safety import guarded
 
 T = TypeVar("T")
 
 
-def plan(snapshot: Snapshot, protocols: Sequence[Protocol], vocabulary: Vocabulary) -> Proposal:
+def plan(
+    snapshot: Snapshot,
+    protocols: Sequence[Protocol],
+    vocabulary: Vocabulary,
+    policies: Policies,
+    record: PatientRecord | None = None,
+) -> Proposal:
     """What these protocols propose for this patient on `snapshot.as_of`. The same arguments give the same
-    proposal, line by line. Nothing is raised: what fails is an Issue of the proposal."""
-    bindings = Bindings(snapshot, vocabulary)
+    proposal, line by line. Nothing is raised: what fails is an Issue of the proposal. The paths of foreign
+    protocols walk over `record`."""
+    foreign = record is not None and any(protocol.foreign for protocol in protocols)
+    raw = RawRecord(record) if record is not None and foreign else None
+    bindings = Bindings(snapshot, vocabulary, policies.risks, raw)
     whole = Lines()
-    for protocol in protocols:
-        if not _in_force(protocol, bindings, whole):
+    early: list[str] = []
+    for protocol in fit(sorted(protocols, key=lambda each: each.id), bindings, whole):
+        if not _in_force(protocol, bindings, whole, early):
             continue
-        part = lines(protocol, bindings, vocabulary)
-        for name in msgspec.structs.fields(Lines):
-            getattr(whole, name.name).extend(getattr(part, name.name))
-    renamed = _merge(whole)
-    _hold_back(whole)
-    gaps = merged(msgspec.structs.replace(gap, needed_by=_renamed(gap, renamed)) for gap in whole.gaps)
-    return Proposal(
+        part = isolated(protocol, bindings, vocabulary)
+        for name in Lines.__struct_fields__:
+            getattr(whole, name).extend(getattr(part, name))
+    _tell_early(early, whole)
+    combine(whole, policies.combining, bindings, vocabulary)
+    adapt(whole, policies.circumstances, bindings)
+    proposal = Proposal(
         patient=snapshot.patient.evidence,
         as_of=snapshot.as_of,
         protocols=tuple(protocol.ref for protocol in whole.applied),
@@ -43,18 +62,48 @@ def plan(snapshot: Snapshot, protocols: Sequence[Protocol], vocabulary: Vocabula
         restrictions=tuple(whole.restrictions),
         withheld=tuple(whole.withheld),
         not_applied=tuple(whole.not_applied),
-        gaps=gaps,
+        gaps=merged(whole.gaps),
         addresses=_once((*_addressed(whole.goals), *_addressed(whole.activities))),
         evidence=_once(
             evidence for reason in _reasons(whole) for used in reason.used for evidence in used.evidence
         ),
+        risks=_risks(bindings, policies.risks, whole.issues),
         issues=(*whole.issues, *bindings.issues),
+        conflicts=tuple(whole.conflicts),
+        barriers=tuple(whole.barriers),
+        wishes=snapshot.wishes if whole.applied else (),
+        language=snapshot.patient.language,
     )
+    if policies.safety is not None:
+        proposal = guarded(proposal, bindings, vocabulary, policies.safety)
+    proposal = with_progress(proposal, bindings, vocabulary, policies.thresholds)
+    return ranked(proposal, snapshot, policies.combining)
 
 
-def _in_force(protocol: Protocol, bindings: Bindings, whole: Lines) -> bool:
-    """An expired protocol proposes nothing. One that is not in force yet does, with a word: a plan for a day
-    long past is a replay, and has no other protocol."""
+def _risks(bindings: Bindings, models: Sequence[Compiled], issues: list[Issue]) -> tuple[RiskAssessment, ...]:
+    """A line for each equation that is about this patient, also where it cannot be worked out. One that fails is
+    an Issue and takes no other with it."""
+    found: list[RiskAssessment] = []
+    for of in models:
+        try:
+            if bindings.truth(compiled(of.model.about)) == "true":
+                found.append(assessed(of, bindings.worked_out(of), bindings))
+        except EvaluationError as error:
+            issues.append(
+                Issue(
+                    severity="error",
+                    code="processing",
+                    key="planner.risk.model",
+                    detail=f"The equation '{of.model.id}' cannot be worked out ({error}).",
+                    mend="Mend it in protocols/risk.",
+                )
+            )
+    return tuple(found)
+
+
+def _in_force(protocol: Protocol, bindings: Bindings, whole: Lines, early: list[str]) -> bool:
+    """An expired protocol proposes nothing. One that is not in force yet does, and is added to `early`: a plan
+    for a day long past is a replay, and has no other protocol."""
     today = bindings.snapshot.as_of
     start = days_of(protocol.valid_from or "")
     end = days_of(protocol.valid_to or "")
@@ -68,66 +117,23 @@ def _in_force(protocol: Protocol, bindings: Bindings, whole: Lines) -> bool:
         )
         return False
     if start is not None and today < start[0]:
-        whole.issues.append(
+        early.append(f"'{protocol.id}' {protocol.ref.version}")
+    return True
+
+
+def _tell_early(early: Sequence[str], whole: Lines) -> None:
+    """One word for all of them, before all else: where one is early, most are."""
+    if early:
+        whole.issues.insert(
+            0,
             Issue(
                 severity="information",
                 code="business-rule",
                 key="planner.protocol.early",
-                detail=f"Protocol '{protocol.id}' version {protocol.ref.version} came into force after that day.",
+                detail=f"Protocols that came into force after that day: {', '.join(early)}.",
                 mend="None is needed where the plan is a replay of a day in the past.",
-            )
+            ),
         )
-    return True
-
-
-def _merge(whole: Lines) -> Mapping[str, str]:
-    """The very same activity from two protocols stands once, under the first key, with the reasons, citations,
-    goals and questions of both. The same is: kind of request, title, codes and timing; a code alone ("review of
-    medication") is too general to tell. Returns the new key of each that went."""
-    kept: dict[bytes, int] = {}
-    activities: list[ActivityProposal] = []
-    renamed: dict[str, str] = {}
-    for activity in whole.activities:
-        codes = sorted(_codes(activity.codings))
-        same = canonical((activity.resource_kind, activity.title, codes, activity.timing))
-        if codes and same in kept and activities[kept[same]].protocol != activity.protocol:
-            first = activities[kept[same]]
-            renamed[activity.key] = first.key
-            activities[kept[same]] = _joined(first, activity)
-        else:
-            kept.setdefault(same, len(activities))
-            activities.append(activity)
-    whole.activities = activities
-    whole.restrictions = [
-        msgspec.structs.replace(line, activity=renamed.get(line.activity, line.activity))
-        for line in whole.restrictions
-    ]
-    return renamed
-
-
-def _joined(first: ActivityProposal, second: ActivityProposal) -> ActivityProposal:
-    return msgspec.structs.replace(
-        first,
-        reasons=_both(first.reasons, second.reasons),
-        citations=_both(first.citations, second.citations),
-        goals=_both(first.goals, second.goals),
-        addresses=_both(first.addresses, second.addresses),
-        missing=merged((*first.missing, *second.missing)),
-        questions=_both(first.questions, second.questions),
-    )
-
-
-def _hold_back(whole: Lines) -> None:
-    """What one protocol holds back, no other proposes: a contraindication found once holds for the plan."""
-    activities: list[ActivityProposal] = []
-    for activity in whole.activities:
-        held = [line for line in whole.withheld if _codes(line.codings) & _codes(activity.codings)]
-        if activity.resource_kind == "MedicationRequest" and held:
-            why = tuple(dict.fromkeys(reason for line in held for reason in line.reasons))
-            whole.not_applied.append(NotApplied(key=activity.key, title=activity.title, reasons=why))
-        else:
-            activities.append(activity)
-    whole.activities = activities
 
 
 def _addressed(lines_: Iterable[GoalProposal | ActivityProposal]) -> tuple[Evidence, ...]:
@@ -140,20 +146,9 @@ def _reasons(whole: Lines) -> tuple[Reason, ...]:
         *(reason for goal in whole.goals for reason in goal.reasons),
         *(reason for activity in whole.activities for reason in activity.reasons),
         *(reason for withheld in whole.withheld for reason in withheld.reasons),
+        *(reason for conflict in whole.conflicts for reason in conflict.reasons),
+        *(reason for barrier in whole.barriers for reason in barrier.reasons),
     )
-
-
-def _codes(codings: Iterable[Coding]) -> set[tuple[str, str]]:
-    """Without those that are a display alone: two of them are not the same thing."""
-    return {(coding.system or "", coding.code) for coding in codings if coding.code}
-
-
-def _renamed(gap: Gap, renamed: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(renamed.get(key, key) for key in gap.needed_by)
-
-
-def _both(first: tuple[T, ...], second: tuple[T, ...]) -> tuple[T, ...]:
-    return tuple(dict.fromkeys((*first, *second)))
 
 
 def _once(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

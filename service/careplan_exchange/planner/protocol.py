@@ -16,6 +16,12 @@ Unknown = Literal["ask", "withhold", "go-on", "leave-out"]
 Severity = Literal["high", "moderate", "low"]
 Selection = Literal["any", "all", "all-or-none", "exactly-one", "at-most-one", "one-or-more"]
 Priority = Literal["routine", "urgent", "asap", "stat"]
+Grouping = Literal["visual-group", "logical-group", "sentence-group"]
+
+MOST_LEVELS = 24
+"""How deep actions and nested plans may stand inside each other."""
+MOST_ACTIONS = 2000
+"""How many actions one protocol may have, those of nested plans counted as often as they are used."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +59,7 @@ class GoalTemplate(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     description: str
     patient_text: str
+    patient_texts: Mapping[str, str]
     category: str
     priority: str
     citations: tuple[Citation, ...]
@@ -67,33 +74,62 @@ class DynamicValue(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None
 
 
-class ActivityTemplate(msgspec.Struct, frozen=True, kw_only=True):
-    """An ActivityDefinition, as far as the core uses it. `avoid` marks a restriction and says what to avoid."""
+class Note(msgspec.Struct, frozen=True):
+    """Something that is told with an activity for whomever it is: in words, and the element that says it."""
 
+    text: str
+    rule: str
+
+
+class Related(msgspec.Struct, frozen=True, kw_only=True):
+    """`relatedAction`: `offset` in words, empty where there is none; `key` is the other action's."""
+
+    relationship: str
+    offset: str
+    key: str
+
+
+class ActivityTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """An ActivityDefinition, as far as the core uses it. `avoid` marks a restriction and says what to avoid.
+    `medicines` are medication concepts, `involves` codes of `protocols/safety/involves.yaml`. `at_age` is a FHIR
+    Age, where the timing depends on the patient's. `url` is its canonical without the version."""
+
+    url: str | None = None
     title: str
     description: str
     patient_text: str
+    patient_texts: Mapping[str, str]
     kind: ActivityKind
     resource_kind: Literal["ServiceRequest", "MedicationRequest"]
     priority: Priority
     codings: tuple[Coding, ...]
     timing: Mapping[str, Any] | None
+    dosage: tuple[Mapping[str, Any], ...]
     dynamic_values: tuple[DynamicValue, ...]
     citations: tuple[Citation, ...]
     avoid: str | None
+    medicines: tuple[str, ...]
+    involves: tuple[str, ...]
+    at_age: Mapping[str, Any] | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One action with what it points at already resolved. `title` is its own, or else that of its definition;
     what the action leaves to its definition is None. `goals` are ids of the variants that it selects, `supports`
-    keys of goals that it serves. `related` are (relationship, key) of other actions. `problems` are reported
-    whenever the action applies."""
+    keys of goals that it serves. `problems` are reported whenever the action applies. `refused` says why it is
+    proposed to nobody, though it applies: its definition says what is not to be done. `required`: the plan wants
+    it done, or its reason told. `around` are the variables of the place where it stands (`%action`), for its
+    dynamicValues."""
 
     key: str
     title: str
     title_given: bool
     description: str | None
     patient_text: str | None
+    patient_texts: Mapping[str, str]
+    benefit: int | None
+    red_flag: str | None
     priority: Priority | None
     timing: Mapping[str, Any] | None
     codings: tuple[Coding, ...]
@@ -103,14 +139,24 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     dynamic_values: tuple[DynamicValue, ...]
     citations: tuple[Citation, ...]
     selection: Selection
-    related: tuple[tuple[str, str], ...]
+    related: tuple[Related, ...]
     definition: ActivityTemplate | None
     children: tuple["Action", ...]
     problems: tuple[Issue, ...]
+    at_age: Mapping[str, Any] | None = None
+    grouping: Grouping | None = None
+    required: bool = False
+    refused: str | None = None
+    notes: tuple[Note, ...] = ()
+    around: Mapping[str, Mapping[str, Any]] = {}
 
 
 class Protocol(msgspec.Struct, frozen=True, kw_only=True):
-    """One PlanDefinition with everything it points at. `valid_from` and `valid_to` are its effectivePeriod."""
+    """One PlanDefinition with everything it points at. `valid_from` and `valid_to` are its effectivePeriod.
+
+    `faults` are what makes it unfit as a whole: with one of them nothing of it is proposed to anybody. `problems`
+    are told with every plan. `foreign`: it was given by hand, and its paths walk over the record as it was sent.
+    """
 
     id: str
     ref: ProtocolRef
@@ -119,3 +165,6 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     goals: tuple[GoalTemplate, ...]
     actions: tuple[Action, ...]
     citations: tuple[Citation, ...]
+    faults: tuple[Issue, ...] = ()
+    problems: tuple[Issue, ...] = ()
+    foreign: bool = False

@@ -18,7 +18,7 @@ _DECIDES: dict[str, Truth] = {"and": "false", "or": "true"}
 
 def reason(condition: Condition, expression: Expression, result: Truth, bindings: Bindings) -> Reason:
     """The condition's answer with its words and the exact values it looked at."""
-    parts = [_words(atom, bindings) for atom in _telling(expression.tree, bindings)]
+    parts = [_words(atom, bindings) for atom in _telling(expression, bindings)]
     text = phrases.sentence(parts)
     if condition.description:
         text = phrases.sentence([f"{condition.description.rstrip('.')}: {'; '.join(parts)}"])
@@ -41,7 +41,8 @@ def gaps(condition: Condition, expression: Expression, bindings: Bindings, neede
         if binding.value is None or isinstance(binding.value, Interval)
     ]
     # Where each part is decided and the whole is not (too many ranges at once), it hangs on all of them.
-    undecided = [found for found in open_ if _matters(found.variable, expression, bindings)] or open_
+    deciding = _deciding(expression, bindings) if open_ else None
+    undecided = [found for found in open_ if deciding is None or found.variable in deciding] or open_
     only = condition.question if len({binding.concept for binding in undecided}) == 1 else None
     found = {
         b.concept: Gap(concept=b.concept, ask=only or b.gap, needed_by=(needed_by,)) for b in reversed(undecided)
@@ -49,39 +50,46 @@ def gaps(condition: Condition, expression: Expression, bindings: Bindings, neede
     return tuple(found[concept] for concept in sorted(found))
 
 
-def _matters(name: str, expression: Expression, bindings: Bindings) -> bool:
-    """Whether the variable stands in a part on which the answer hangs."""
-    return any(
-        isinstance(atom, Opaque) or _variable(atom) == name for atom in _telling(expression.tree, bindings)
-    )
+def _deciding(expression: Expression, bindings: Bindings) -> frozenset[str | None] | None:
+    """The variables of the parts on which the answer hangs; None where it hangs on what is not taken apart."""
+    telling = _telling(expression, bindings)
+    if any(isinstance(atom, Opaque) for atom in telling):
+        return None
+    return frozenset(_variable(atom) for atom in telling if not isinstance(atom, Opaque))
 
 
 def _variable(atom: Flag | Comparison | Presence | Constant) -> str | None:
     return None if isinstance(atom, Constant) else atom.variable
 
 
-def _telling(tree: Tree, bindings: Bindings) -> list[Atom]:
-    """The comparisons on which the answer rests: for a false `and` those that are false, and so on."""
+def _telling(expression: Expression, bindings: Bindings) -> tuple[Atom, ...]:
+    """The comparisons on which the answer rests, each once: for a false `and` those that are false, and so on."""
+    found = bindings.telling.get(expression.source)
+    if found is None:
+        found = tuple(dict.fromkeys(_resting(expression.tree, bindings)[1]))
+        bindings.telling[expression.source] = found
+    return found
+
+
+def _resting(tree: Tree, bindings: Bindings) -> tuple[Truth, tuple[Atom, ...]]:
+    """The answer of a part, by the same tables that the whole goes by, and the comparisons it rests on. Each part
+    is looked at once: its answer and its comparisons go up together."""
     if isinstance(tree, Not):
-        return _telling(tree.operand, bindings)
+        inner, atoms = _resting(tree.operand, bindings)
+        return _NEGATED[inner], atoms
     if not isinstance(tree, Both):
-        return [tree]
-    decisive: tuple[Tree, ...] = (tree.left, tree.right)
-    result = _truth(tree, bindings)
+        return _truth(tree, bindings), (tree,)
+    sides = (_resting(tree.left, bindings), _resting(tree.right, bindings))
+    result = _joined(tree.operator, sides[0][0], sides[1][0])
     if result in {_DECIDES.get(tree.operator), "unknown"}:
         # A false `and` rests on its false sides, a true `or` on its true ones, an unknown one on what is unknown.
-        decisive = tuple(side for side in decisive if _truth(side, bindings) == result)
-    return [atom for side in decisive for atom in _telling(side, bindings)]
+        return result, tuple(atom for answer, atoms in sides if answer == result for atom in atoms)
+    return result, sides[0][1] + sides[1][1]
 
 
-def _truth(tree: Tree, bindings: Bindings) -> Truth:
-    """The answer of a part, by the same tables that the whole goes by."""
-    if isinstance(tree, Not):
-        return _NEGATED[_truth(tree.operand, bindings)]
-    if isinstance(tree, Both):
-        return _joined(tree.operator, _truth(tree.left, bindings), _truth(tree.right, bindings))
+def _truth(atom: Atom, bindings: Bindings) -> Truth:
     try:
-        return bindings.truth(compiled(tree.source))
+        return bindings.truth(compiled(atom.source))
     except EvaluationError:
         return "unknown"
 

@@ -19,6 +19,16 @@ from fhirpathpy.parser.generated.FHIRPathParser import FHIRPathParser
 Ast = dict[str, Any]
 Operator = Literal["and", "or", "xor", "implies"]
 
+_LONGEST, _DEEPEST, _HIGHEST = 10_000, 40, 300
+"""Of an expression: characters, brackets inside each other, steps from the whole to its smallest part. Parsing
+and evaluating are recursive."""
+_TOO_LONG = f"it is longer than {_LONGEST} characters, or too deeply nested"
+_CALENDAR = frozenset(
+    {
+        *("year", "month", "week", "day", "hour", "minute", "second", "millisecond"),
+        *("years", "months", "weeks", "days", "hours", "minutes", "seconds", "milliseconds"),
+    }
+)
 _FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "=": "=", "!=": "!="}
 
 
@@ -97,6 +107,8 @@ def parse(text: str) -> tuple[Ast, Tree]:
 
     Raises SyntaxProblemError.
     """
+    if len(text) > _LONGEST or _deepest(text) > _DEEPEST:
+        raise SyntaxProblemError(_TOO_LONG)
     listener = _Listener()
     lexer = FHIRPathLexer(InputStream(text))
     lexer.removeErrorListeners()
@@ -105,14 +117,57 @@ def parse(text: str) -> tuple[Ast, Tree]:
     parser = FHIRPathParser(tokens)
     parser.removeErrorListeners()
     parser.addErrorListener(listener)
-    expression = parser.expression()
-    rest = tokens.LT(1)
-    if rest.type != Token.EOF:
-        raise SyntaxProblemError(f"nothing is expected after column {rest.column}")
-    builder = ASTPathListener()  # type: ignore[no-untyped-call] # fhirpathpy ships no types
-    ParseTreeWalker().walk(builder, expression)
+    try:
+        expression = parser.expression()
+        rest = tokens.LT(1)
+        if rest.type != Token.EOF:
+            raise SyntaxProblemError(f"nothing is expected after column {rest.column}")
+        builder = ASTPathListener()  # type: ignore[no-untyped-call] # fhirpathpy ships no types
+        ParseTreeWalker().walk(builder, expression)
+    except RecursionError:
+        raise SyntaxProblemError(_TOO_LONG) from None
     ast: Ast = builder.parentStack[0]
+    if _height(ast) > _HIGHEST:
+        raise SyntaxProblemError(_TOO_LONG)
+    _calendar_words(ast)
     return ast, _tree(ast["children"][0], text)
+
+
+def _deepest(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _height(ast: Ast) -> int:
+    height, level = 0, [ast]
+    while level:
+        height += 1
+        level = [child for node in level for child in node.get("children", ())]
+    return height
+
+
+def _calendar_words(ast: Ast) -> None:
+    """`60 'months'` is meant as `60 months`: no UCUM unit has such a name, and HAPI reads it so."""
+    for node in walk(ast):
+        if node.get("type") == "Unit":
+            texts = node["terminalNodeText"]
+            node["terminalNodeText"] = [
+                text.strip("'") if text.strip("'") in _CALENDAR else text for text in texts
+            ]
+
+
+def walks_entries(ast: Ast) -> bool:
+    """Whether `%resource.entry` stands in it. A Patient has no such element: plans that are written so (OpenSRP's
+    are) mean the resources that are at hand, as a Bundle."""
+    return any(
+        node.get("type") == "InvocationExpression"
+        and _variable(node["children"][0]) == "resource"
+        and [child.get("text") for child in node["children"][1].get("children", ())] == ["entry"]
+        for node in walk(ast)
+    )
 
 
 def variables(ast: Ast) -> tuple[str, ...]:
@@ -195,8 +250,8 @@ def _comparison(node: Ast) -> Comparison | None:
 
 def _variable(node: Ast) -> str | None:
     """The variable that this node is, and nothing else."""
-    while node["type"] != "ExternalConstant":
-        if node["type"] not in {"TermExpression", "ExternalConstantTerm"}:
+    while node.get("type") != "ExternalConstant":
+        if node.get("type") not in {"TermExpression", "ExternalConstantTerm"}:
             return None
         node = node["children"][0]
     return str(node["children"][0]["text"])

@@ -12,6 +12,8 @@ import pytest
 import typer
 
 from careplan_exchange.cli.app import app
+from careplan_exchange.model.codec import encode
+from tests.support.patients import synthetic
 from tests.support.product import SYNTHETIC_TODAY, environment
 
 ROOT = typer.main.get_command(app)
@@ -37,6 +39,8 @@ PRINTS_NO_FACTS = {
     "knowledge export": "writes files",
     "knowledge describe": "is a page by itself",
     "keys jwks": "is JSON by itself",
+    "protocol new": "writes files",
+    "protocol docs": "is a page by itself",
 }
 
 
@@ -146,6 +150,7 @@ def test_what_is_printed_as_json_is_one_document_and_nothing_else(
     assert facts("map", arguments=of_patient)["facts"]
     assert facts("coverage", arguments=of_patient)["patients"] == 1
     assert facts("plan", arguments=of_patient)["goals"]
+    assert facts("explain", arguments=of_patient)["items"]
     receipt = facts("sync", arguments=of_patient, code=6)
     assert receipt["outcome"] == "review"
     review = receipt["exchange"]
@@ -157,6 +162,18 @@ def test_what_is_printed_as_json_is_one_document_and_nothing_else(
     assert facts("audit", "verify")["problem"] is None
     assert all(check["ok"] for check in facts("doctor"))
     assert facts("knowledge", "check") == []
+    careplan("protocol", "new", "gout", "--trigger", "gout", "--overlay", "site")
+    Path("patients").mkdir()
+    bundle = synthetic("02-older-adult-si-units")
+    for number, entry in enumerate(bundle["entry"]):
+        entry["resource"]["id"] = f"r{number}"
+    Path("patients/1.json").write_bytes(encode({**bundle, "type": "collection"}))
+    of_protocol = ("gout", "--overlay", "site")
+    of_folder = ("--folder", "patients", "--today", SYNTHETIC_TODAY)
+    assert facts("protocol", "lint", arguments=of_protocol) == []
+    assert [one["wrong"] for one in facts("protocol", "test", arguments=of_protocol)] == [[], []]
+    assert facts("protocol", "preview", arguments=(*of_protocol, *of_folder))["reach"]
+    assert facts("protocol", "diff", arguments=("gout", *of_protocol, *of_folder))["changed"] == []
     assert asked == {path for path in LEAVES if takes_json(path)}, "a command that was not asked"
 
 

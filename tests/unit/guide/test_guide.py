@@ -178,7 +178,7 @@ def test_the_page_tells_of_a_concept_all_that_the_folders_say(material):
     for said in ("Haemoglobin A1c", "`%hba1c`", "4548-4", "from 2.5 to 25 %", "365 days", "means unknown"):
         assert said in hba1c
     assert "Also from: " in hba1c
-    assert "Asked for by: Type 2 diabetes in adults" in hba1c
+    assert "Asked for by: Prevention in adults, Type 2 diabetes in adults" in hba1c
 
 
 def test_the_page_has_a_place_for_every_concept_also_of_a_kind_that_is_new(every):

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.mapping.builders import ICD, SNOMED, concept, keys, only, quantity, relative, states
+from tests.unit.mapping.builders import ICD, SNOMED, concept, condition, keys, only, quantity, relative, states
 
 CHD, DIABETES = (SNOMED, "53741008"), (SNOMED, "73211009")
 
@@ -91,11 +91,14 @@ def test_other_diseases_of_relatives_are_listed(mapped):
 BREAST, ROLE_ADOPTED = (ICD, "C50.9"), "ADOPTF"
 
 
+FIRST_DEGREE = "family_breast_ovarian_first_degree"
+
+
 @pytest.mark.parametrize(
     ("role", "onset", "found"),
     [
-        ("MTH", 45, {"family_breast_cancer", "family_breast_cancer_under_50"}),
-        ("SIS", 64, {"family_breast_cancer"}),
+        ("MTH", 45, {"family_breast_cancer", "family_breast_cancer_under_50", FIRST_DEGREE}),
+        ("SIS", 64, {"family_breast_cancer", FIRST_DEGREE}),
         ("MAUNT", 45, {"family_breast_cancer"}),
         ("PGRMTH", 45, {"family_breast_cancer"}),
         ("HSIS", 45, {"family_breast_cancer"}),
@@ -123,3 +126,8 @@ def test_colorectal_cancer_of_a_young_first_degree_relative_counts(mapped):
     }
     assert mapped(of("SON", coding=coding, onset=age(60))).facts == ()
     assert keys(mapped(of("UNCLE", coding=coding, onset=age(40)))) == ["family.relative"]
+
+
+def test_a_cancer_of_the_patient_is_none_of_the_family(mapped):
+    assert states(mapped(condition((ICD, "C50.911")))) == {"breast_cancer": "present"}
+    assert FIRST_DEGREE not in states(mapped(condition((ICD, "Z80.3"))))

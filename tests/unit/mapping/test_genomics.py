@@ -1,5 +1,6 @@
 """Gene findings: acted on only if pathogenic or likely pathogenic, germline, final and undisputed."""
 
+from decimal import Decimal
 from itertools import permutations
 
 import pytest
@@ -25,6 +26,11 @@ from tests.unit.mapping.builders import (
 from tests.unit.mapping.care_builders import HGNC, REPORTING, implication, part, variant
 
 
+def brca1(state):
+    """A finding of BRCA1, with the groups of genes that it belongs to."""
+    return dict.fromkeys(("brca1_pathogenic", "brca_variant", "hereditary_breast_variant"), state)
+
+
 @pytest.mark.parametrize("significance", ["LA6668-3", "LA26332-9"])
 def test_a_pathogenic_germline_variant_is_a_finding(mapped, significance):
     for bodies in ((variant(), implication(significance)), (implication(significance), variant())):
@@ -42,7 +48,7 @@ def test_the_older_shapes_are_read(mapped):
     bare = variant("1100", "BRCA1", parts=[part("53037-8", (LOINC, "LA6668-3"))])
     symbol = variant("BRCA1", None, parts=[part("53037-8", (LOINC, "LA6668-3"))])
     for body in (on_variant, alone, bare, symbol):
-        assert states(mapped(body)) == {"brca1_pathogenic": "present"}
+        assert states(mapped(body)) == brca1("present")
 
 
 @pytest.mark.parametrize("significance", ["LA26333-7", "LA6682-4", "LA26334-5", "LA6675-8"])
@@ -53,8 +59,99 @@ def test_an_uncertain_or_benign_variant_is_never_acted_on(mapped, significance):
 
 
 def test_a_somatic_variant_is_no_germline_finding(mapped):
-    snapshot = mapped(variant(source="LA6684-0"), implication())
+    snapshot = mapped(variant("HGNC:7127", "MLH1", source="LA6684-0"), implication())
     assert (snapshot.facts, keys(snapshot)) == ((), ["gene.somatic"])
+    tumour = mapped(variant(source="LA6684-0"), implication())
+    assert states(tumour) == {"brca_tumor_variant": "present"}
+
+
+def test_a_germline_variant_is_no_marker_of_a_tumour(mapped):
+    assert "brca_tumor_variant" not in states(mapped(variant(), implication()))
+    snapshot = mapped(variant("HGNC:3236", "EGFR"), implication())
+    assert (snapshot.facts, keys(snapshot)) == ((), ["gene.unknown"])
+
+
+SOMATIC = part("48002-0", (LOINC, "LA6684-0"))
+
+
+@pytest.mark.parametrize(
+    ("gene", "symbol", "change", "found"),
+    [
+        ("HGNC:3236", "EGFR", "NP_005219.2:p.Leu858Arg", "egfr_tumor_variant"),
+        ("HGNC:427", "ALK", None, "alk_tumor_variant"),
+        ("HGNC:10261", "ROS1", None, "ros1_tumor_variant"),
+        ("HGNC:6407", "KRAS", "NP_004976.2:p.Gly12Cys", "kras_g12c"),
+        ("HGNC:6407", "KRAS", "p.(Gly12Cys)", "kras_g12c"),
+        ("HGNC:6407", "KRAS", "NP_004976.2:p.Gly12Asp", None),
+        ("HGNC:6407", "KRAS", None, None),
+        ("HGNC:1097", "BRAF", "NP_004324.2:p.Val600Glu", "braf_v600e"),
+        ("HGNC:1097", "BRAF", "NP_004324.2:p.Val600Lys", None),
+    ],
+)
+def test_a_somatic_variant_is_the_marker_that_its_gene_and_change_name(mapped, gene, symbol, change, found):
+    named = [part("48005-3", ("http://varnomen.hgvs.org", change))] if change else []
+    snapshot = mapped(variant(gene, symbol, source="LA6684-0", parts=named), implication())
+    assert states(snapshot) == ({found: "present"} if found else {})
+    assert keys(snapshot) == ([] if found else ["gene.somatic"])
+
+
+def test_the_change_of_the_coding_dna_names_a_marker_too(mapped):
+    named = [part("48004-6", ("http://varnomen.hgvs.org", "NM_004333.4:c.1799T>A"))]
+    assert states(mapped(variant("HGNC:1097", "BRAF", source="LA6684-0", parts=named), implication())) == {
+        "braf_v600e": "present"
+    }
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        (variant("HGNC:427", "ALK", source="LA6684-0"), implication("LA26333-7")),
+        (variant("HGNC:427", "ALK", source="LA6684-0"), implication(), implication("LA26333-7", id="j")),
+        (
+            variant("HGNC:427", "ALK", source="LA6684-0", valueCodeableConcept=concept((LOINC, "LA9634-2"))),
+            implication(),
+        ),
+        (variant("HGNC:427", "ALK", source="LA6684-0", valueCodeableConcept=None), implication()),
+        (variant("HGNC:427", "ALK", source="LA6683-2", parts=[SOMATIC]), implication()),
+        (variant("HGNC:427", "ALK", source=None), implication()),
+    ],
+    ids=["uncertain", "disputed", "absent", "not told", "germline and somatic", "source not told"],
+)
+def test_a_variant_that_is_not_surely_pathogenic_present_and_somatic_is_no_marker(mapped, bodies):
+    snapshot = mapped(*bodies)
+    assert snapshot.facts == ()
+    assert keys(snapshot)
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "found"),
+    [
+        ("18474-7", "LA6576-8", {"her2_positive": "present"}),
+        ("48676-1", "LA6577-6", {"her2_positive": "absent"}),
+        ("85337-4", "LA6576-8", {"er_positive": "present"}),
+        ("16112-5", "LA6577-6", {"er_positive": "absent"}),
+        ("40557-1", "LA6576-8", {"pr_positive": "present"}),
+        ("85147-7", "LA6576-8", {"pdl1_positive": "present"}),
+        ("81695-9", "LA26203-2", {"msi_high": "present"}),
+        ("81695-9", "LA26202-4", {"msi_high": "absent"}),
+        ("81695-9", "LA11884-6", {"msi_high": "unknown"}),
+    ],
+)
+def test_a_test_of_a_tumour_is_its_answer(mapped, code, answer, found):
+    snapshot = mapped(observation(code, valueCodeableConcept=concept((LOINC, answer)), valueQuantity=None))
+    assert states(snapshot) == found
+
+
+def test_her2_by_its_grade_is_positive_equivocal_or_negative(mapped):
+    for grade, state in (("3+", "present"), ("2+", "unknown"), ("1+", "absent")):
+        body = observation("18474-7", valueCodeableConcept={"text": grade}, valueQuantity=None)
+        assert states(mapped(body)) == {"her2_positive": state}
+
+
+def test_mutational_burden_is_a_number_in_mutations_a_megabase(mapped):
+    for unit in ("1/1000000{Base}", "mut/Mb"):
+        body = observation("94076-7", valueQuantity={"value": 12, "code": unit, "unit": unit})
+        assert only(mapped(body), "tumor_mutational_burden").value == 12
 
 
 @pytest.mark.parametrize(
@@ -67,7 +164,7 @@ def test_a_somatic_variant_is_no_germline_finding(mapped):
 )
 def test_a_variant_that_is_not_said_to_be_present_and_germline_is_unknown(mapped, body):
     snapshot = mapped(body, implication())
-    assert (states(snapshot), keys(snapshot)) == ({"brca1_pathogenic": "unknown"}, ["gene.source-missing"])
+    assert (states(snapshot), keys(snapshot)) == (brca1("unknown"), ["gene.source-missing"])
 
 
 def test_a_variant_that_was_not_found_is_no_finding_and_no_absence(mapped):
@@ -114,7 +211,7 @@ def test_observations_that_disagree_on_one_variant_are_told_and_not_acted_on(map
     other = variant(id="w", parts=named)
     for second in (implication("LA26333-7", id="j"), implication("LA6675-8", id="j", of_="Observation/w")):
         snapshot = mapped(variant(parts=named), implication(), other, second)
-        assert states(snapshot) == {"brca1_pathogenic": "unknown"}
+        assert states(snapshot) == brca1("unknown")
         assert "gene.conflict" in keys(snapshot)
 
 
@@ -122,7 +219,7 @@ def test_another_variant_of_the_gene_does_not_dispute_it(mapped):
     snapshot = mapped(
         variant(), implication(), variant(id="w"), implication("LA26333-7", id="j", of_="Observation/w")
     )
-    assert (states(snapshot), keys(snapshot)) == ({"brca1_pathogenic": "present"}, ["gene.uncertain"])
+    assert (states(snapshot), keys(snapshot)) == (brca1("present"), ["gene.uncertain"])
 
 
 def overall(value, *genes):
@@ -145,6 +242,12 @@ def test_a_negative_panel_beside_a_finding_is_told_and_the_finding_stands(mapped
     assert {fact.state for fact in snapshot.of("brca1_pathogenic")} == {"present", "absent"}
     assert keys(snapshot) == ["gene.conflict"]
     assert Bindings(snapshot, vocabulary).binding("brca1_pathogenic").value is True
+
+
+def test_a_negative_result_of_one_gene_says_nothing_of_a_group(mapped):
+    snapshot = mapped(variant(), implication(), overall("LA6577-6", "HGNC:1101"))
+    assert states(snapshot) == brca1("present") | {"brca2_pathogenic": "absent"}
+    assert keys(snapshot) == []
 
 
 def test_an_implication_that_names_another_gene_than_its_variant_stops_every_action(mapped):
@@ -255,12 +358,23 @@ def test_the_published_examples_are_read_and_nothing_somatic_or_mistyped_is_acte
     assert any("NOTCH1-significance" in one for one in sources["mapping.gene.uncertain"])
 
 
+def test_the_published_markers_of_tumours_are_read_and_none_is_a_germline_finding(mapped):
+    require_shared("fixtures/fmh-genetics")
+    snapshot = mapped(*resources().values())
+    found = {(fact.concept, fact.state) for fact in snapshot.facts if fact.kind == "circumstance"}
+    for marker in ("egfr_tumor_variant", "ros1_tumor_variant", "her2_positive", "pdl1_positive", "msi_high"):
+        assert (marker, "present") in found
+    assert {fact.value for fact in snapshot.of("tumor_mutational_burden")} == {Decimal("29.8"), Decimal(250)}
+    assert not [fact for fact in snapshot.facts if fact.kind == "gene-finding"]
+
+
 def test_the_published_relatives_are_read(mapped):
     require_shared("fixtures/fmh-genetics")
     jenny = [body for key, body in resources().items() if "jenny" in key]
     snapshot = mapped(*jenny)
     assert sorted((fact.concept, fact.state, fact.answer.code) for fact in snapshot.facts) == [
         ("family_breast_cancer", "present", "NSIS"),
+        ("family_breast_ovarian_first_degree", "present", "NSIS"),
         ("family_ovarian_cancer", "present", "MAUNT"),
     ]
     assert only(snapshot, "family_breast_cancer").value == 64

@@ -39,7 +39,7 @@ OTHERS = {("hba1c", "mmol/mol"), ("packs_per_day", "{cigarettes}/d")}
 OTHERS |= {("body_temperature", "Cel"), ("body_temperature", "[degF]")}
 # UCUM, and not known to the registry of units by name: a count of something, in any braces.
 # Written by laboratories; UCUM reads it as 1 times 73.
-NOT_UCUM = {"mL/min/1.73"}
+NOT_UCUM = {"mL/min/1.73", "1/1000000{Base}"}  # the last against a unit whose megabase is an annotation
 ANNOTATION = re.compile(r"/?\{[^}]*\}")
 
 

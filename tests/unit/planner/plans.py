@@ -46,4 +46,4 @@ def compiled_of(*plans, definitions=()):
 
 def plan_of(*plans, definitions=(), facts=(), **patient):
     protocols = compiled_of(*plans, definitions=definitions)
-    return planner.plan(snapshot(*facts, **patient), protocols, vocabulary())
+    return planner.plan(snapshot(*facts, **patient), protocols, vocabulary(), planner.Policies())

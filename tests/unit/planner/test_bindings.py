@@ -8,9 +8,10 @@ import pytest
 
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.snapshot import Evidence
-from careplan_exchange.planner.bindings import Binding, Bindings
+from careplan_exchange.planner.bindings import Bindings
 from careplan_exchange.planner.expressions import EvaluationError
 from careplan_exchange.planner.intervals import Interval
+from careplan_exchange.planner.variables import Binding
 from tests.cases.snapshots import ALL, fact, snapshot, vocabulary
 
 
@@ -262,10 +263,10 @@ def test_days_since_the_latest_such_fact():
         fact("diabetic_foot_exam", date="2026-11-14"),
         fact("diabetic_foot_exam", date="2026-01-01", id="x"),
     )
-    assert (exam.value, exam.shown) == (10, "since 2026-11-14")
+    assert (exam.value, exam.shown) == (10, "(2026-11-14)")
     vague = bind("diabetic_foot_exam_days", fact("diabetic_foot_exam", date="2026-10"))
     assert vague.value == Interval(Decimal(24), Decimal(54))
-    assert vague.shown == "since 2026-10"
+    assert vague.shown == "(2026-10)"
     this_month = bind("diabetic_foot_exam_days", fact("diabetic_foot_exam", date="2026-11"))
     assert this_month.value == Interval(Decimal(0), Decimal(23))
     tomorrow = bind("diabetic_foot_exam_days", fact("diabetic_foot_exam", date="2026-11-25"))
@@ -512,7 +513,7 @@ def test_what_is_unknown_says_so_whole_with_its_question_and_all_it_was_read_fro
             "metformin_days",
             [fact("metformin", date="2026-11-20T08:00:00Z")],
             Decimal(4),
-            "Time since metformin|since 2026-11-20|When was the latest: metformin? The record does not say.",
+            "Time since metformin|(2026-11-20)|When was the latest: metformin? The record does not say.",
         ),
         (
             "metformin",

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from careplan_exchange.model.snapshot import Coding, FactKind
-from careplan_exchange.planner import bindings, phrases
-from careplan_exchange.planner.bindings import CATEGORIES, Bindings
+from careplan_exchange.planner import phrases
+from careplan_exchange.planner.bindings import Bindings
 from careplan_exchange.planner.expressions import EvaluationError, compiled
 from careplan_exchange.planner.lint_conditions import _type, can_be_unknown
+from careplan_exchange.planner.variables import CATEGORIES, VALUED
 from tests.cases.snapshots import TODAY, fact, snapshot, vocabulary
 
 
@@ -135,6 +136,6 @@ def test_a_protocol_must_say_what_unknown_means_wherever_a_record_may_not_decide
 def test_every_kind_has_words_and_a_place_where_it_would_stand():
     kinds = set(FactKind.__args__)
     assert set(phrases._ASK) == kinds
-    assert set(CATEGORIES) == kinds - bindings.VALUED
+    assert set(CATEGORIES) == kinds - VALUED
     for concept in vocabulary().concepts.values():
         assert phrases.missing(concept)

@@ -81,7 +81,7 @@ def test_a_start_or_stop_condition_is_told_with_what_it_comes_to():
             "unknown",
         ),
         (
-            "To be stopped when insulin is given. Now: Insulin is given: insulin is not recorded.",
+            "To be stopped when insulin is given. Now: Insulin is not recorded.",
             "%insulin",
             "false",
         ),
@@ -101,8 +101,11 @@ def test_what_holds_an_action_back_is_told_in_one_line():
 
 
 def test_an_empty_group_is_told_beside_what_else_is_wrong_with_it():
-    proposal = plan_of(group("exactly-one", action("a", condition("%insulin")), timingDateTime="2026"))
-    assert [issue.key for issue in proposal.issues] == ["planner.apply.timing", "planner.apply.selection-empty"]
+    proposal = plan_of(group("exactly-one", action("a", condition("%insulin")), transform="urn:map"))
+    assert [issue.key for issue in proposal.issues] == [
+        "planner.apply.not-acted-on",
+        "planner.apply.selection-empty",
+    ]
     assert proposal.issues[1] == Issue(
         severity="warning",
         code="business-rule",

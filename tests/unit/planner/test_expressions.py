@@ -1,5 +1,6 @@
 """True, false, unknown: every cell of FHIRPath's tables, ranges, and what the parser would let pass."""
 
+from datetime import date
 from decimal import Decimal
 from itertools import product
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from careplan_exchange.planner import expressions, reasons
 from careplan_exchange.planner.expressions import EvaluationError, compiled, evaluated, truth
+from careplan_exchange.planner.fhirpath import Budget
 from careplan_exchange.planner.intervals import Interval
 from careplan_exchange.planner.syntax import (
     Both,
@@ -28,8 +30,12 @@ NAMES = {True: "true", False: "false", None: "unknown"}
 
 
 class Values:
+    day = date(2026, 11, 24)
+    release = "R4"
+
     def __init__(self, **values):
         self.values = values
+        self.budget = Budget()
         self.resource = {"resourceType": "Patient", "gender": "female"}
 
     def value(self, variable):

@@ -52,3 +52,17 @@ def test_a_definition_inside_is_found_in_the_file_that_holds_it():
 
 def test_a_file_that_is_no_object_holds_no_definition():
     assert Library([knowledge.parse("list.yaml", b"[a, list]")]).find("urn:x", entry()) is None
+
+
+def test_a_version_in_force_comes_before_a_newer_draft():
+    versions = [("1", "active"), ("3", "draft"), ("2", "retired")]
+    documents = [entry(url="urn:x", version=version, status=status).document for version, status in versions]
+    assert Library(documents).find("urn:x", entry()).resource["version"] == "1"
+    assert Library(documents).find("urn:x|3", entry()).resource["version"] == "3"
+    assert Library(documents[1:]).find("urn:x", entry()).resource["version"] == "3"
+
+
+def test_the_versions_there_are_of_a_url_are_told_where_one_is_named():
+    library = Library([entry(url="urn:x", version=version).document for version in ("2", "1")])
+    assert library.versions("urn:x|3") == ("urn:x|1", "urn:x|2")
+    assert library.versions("urn:x") == library.versions("urn:y|1") == ()

@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
+from careplan_exchange.model.detected import DetectedIssue, RedFlag
 from careplan_exchange.model.issue import Issue
-from careplan_exchange.model.proposal import Target
+from careplan_exchange.model.proposal import DISCLAIMER, Target
 from careplan_exchange.model.receipt import Receipt, ReceiptResource
 from careplan_exchange.model.snapshot import Coding
 from careplan_exchange.review.page import plan_page
@@ -62,6 +63,7 @@ def test_every_part_of_a_plan_has_its_place():
         "Activities",
         "Withheld for safety",
         "What the record does not say",
+        "Sources",
     ]
 
 
@@ -110,7 +112,7 @@ def test_issues_and_receipt_are_listed_where_there_are_any():
         issues=(),
     )
     shown = Page(plan_page(proposal, receipt=receipt, server="https://ehr.example.org/fhir"))
-    assert shown.headings[-2:] == ["What could not be used", "What was written"]
+    assert shown.headings[-3:] == ["What could not be used", "Sources", "What was written"]
     for words in (
         "A unit is not known.",
         "Observation/9",
@@ -159,3 +161,58 @@ def test_the_page_stands_alone():
     policy = next(attrs["content"] for tag, attrs in shown.tags if attrs.get("http-equiv"))
     assert policy.startswith("default-src 'none'")
     assert not [attrs for tag, attrs in shown.tags if any(name.startswith("on") for name in attrs)]
+
+
+def flagged():
+    proposal = a_proposal()
+    reasons, citations = proposal.goals[0].reasons, proposal.goals[0].citations
+    flag = RedFlag(
+        key="safety/potassium",
+        within="now",
+        banner="Potassium is <very> high.",
+        action="ECG at once.",
+        holds_routine=True,
+        patient_text="Go now.",
+        reasons=reasons,
+        citations=citations,
+    )
+    taken = DetectedIssue(
+        key="safety/rule/taken",
+        rule="rule",
+        hazard="drug-laboratory",
+        severity="high",
+        action="reported",
+        certain=True,
+        title="Spironolactone",
+        detail="Raises potassium.",
+        mitigation="Stop after talking.",
+        alternative="Another diuretic.",
+        reasons=reasons,
+        citations=citations,
+    )
+    urgent = msgspec.structs.replace(proposal.activities[0], priority="stat", title="See somebody")
+    activities = (urgent, *proposal.activities[1:])
+    return msgspec.structs.replace(
+        proposal, red_flags=(flag,), detected=(*proposal.detected, taken), activities=activities
+    )
+
+
+def test_a_red_flag_stands_before_everything_and_the_routine_part_behind_it():
+    page = Page(plan_page(flagged()))
+    order = ["NOW: Potassium is <very> high.", "ECG at once.", "HbA1c below 7 %", "See somebody", "HbA1c test"]
+    places = [page.text.index(words) for words in order]
+    assert places == sorted(places)
+    assert "Activities, after the red flags have been looked at" in page.headings
+    assert ("section", {"class": "card flag", "role": "alert"}) in page.tags
+
+
+def test_what_the_patient_takes_and_should_not_is_listed_with_what_to_do():
+    text = " ".join(Page(plan_page(flagged())).text.split())
+    assert (
+        "Spironolactone taken now, high Raises potassium. Stop after talking. Instead: Another diuretic." in text
+    )
+    assert "Spironolactone" not in Page(plan_page(a_proposal())).text
+
+
+def test_the_disclaimer_is_on_every_page():
+    assert DISCLAIMER in Page(plan_page(a_proposal())).text

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from careplan_exchange import bootstrap, config, curation
+from careplan_exchange import config, curation, installed
 from careplan_exchange.errors import KnowledgeError, SettingsError
 from careplan_exchange.knowledge import Document, documents, parse, root
 from careplan_exchange.sources import lint_plans, load_plans
@@ -230,4 +230,4 @@ def test_knowledge_check_looks_at_a_sites_plans_too(tmp_path):
     findings = curation.lint_knowledge(settings, date(2026, 11, 26)).findings
     assert {finding.file for finding in findings} == {"mappings/vendors/site.yaml"}
     with pytest.raises(KnowledgeError):
-        bootstrap.load_query_plans(settings)
+        installed.load_query_plans(settings)

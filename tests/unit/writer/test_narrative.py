@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from careplan_exchange.writer import render
+from tests.support.measured import a_measured_proposal
 from tests.support.plans import a_context, a_proposal
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -80,11 +81,41 @@ def test_every_source_is_listed_once_and_only_web_addresses_become_links():
     assert sections()["Sources"][1:] == ["Guideline 2025 <3> (A)", "Label urn:isbn:0000"]
 
 
+def test_how_far_a_goal_has_come_is_told_with_values_dates_and_the_next_measurement():
+    (goal,) = sections(a_measured_proposal())["How far the goals have come"]
+    assert goal == (
+        "HbA1c below 7 %Values: HbA1c <NGSP> 8.8 % (2025-07-01), 8.1 % (2026-01-02), improving; next by 2026-04-02"
+        "Together: not achieved"
+    )
+
+
+def test_equations_that_came_out_are_told_with_band_inputs_limits_and_source():
+    computed, at_least = sections(a_measured_proposal())["Risk, by published equations"]
+    assert computed == (
+        "FIB-4 index: 4.66.What it estimates: advanced fibrosis of the liverBand: advanced fibrosis likely"
+        "From: ast 81 U/L (2026-01-02)Limits: A screening index, not a diagnosis.Source: Equation <of> 2024"
+    )
+    assert at_least == (
+        "CHA2DS2-VASc score: at least 2 score; stroke is not known.What it estimates: stroke in a year"
+        "Limits: Not with a mechanical valve.Source: Equation <of> 2024"
+    )
+    assert sections(a_measured_proposal())["Sources"].count("Equation <of> 2024") == 1
+
+
+def test_a_target_is_told_in_a_readable_unit():
+    proposal = a_proposal()
+    aim = msgspec.structs.replace(proposal.goals[0].targets[0], unit="mm[Hg]", high=Decimal(130))
+    goal = msgspec.structs.replace(proposal.goals[0], targets=(aim,))
+    assert "at most 130 mmHgFor" in sections(msgspec.structs.replace(proposal, goals=(goal,)))["Goals"][0]
+
+
 def test_a_citation_cannot_bring_a_script_into_the_text():
     proposal = a_proposal()
     evil = msgspec.structs.replace(proposal.goals[0].citations[0], url="javascript:alert(1)")
     goal = msgspec.structs.replace(proposal.goals[0], citations=(evil,))
-    shown = div(msgspec.structs.replace(proposal, goals=(goal,), activities=(), withheld=(), restrictions=()))
+    shown = div(
+        msgspec.structs.replace(proposal, goals=(goal,), activities=(), withheld=(), detected=(), restrictions=())
+    )
     assert "<a" not in shown
 
 

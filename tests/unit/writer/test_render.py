@@ -211,8 +211,13 @@ def test_what_is_withheld_becomes_a_detected_issue_with_what_it_rests_on(release
     assert issue[patient] == {"reference": "Patient/p1"}
     assert issue["status"] == "preliminary"
     assert issue["severity"] == "high"
-    assert issue["code"] == {"text": "Held back until a fact is known: Statin"}
-    assert issue["implicated"] == [{"reference": "AllergyIntolerance/a1"}]
+    assert issue["code"] == {
+        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PREG"}],
+        "text": "Held back until a fact is known: Statin",
+    }
+    assert issue["evidence"] == [{"detail": [{"reference": "AllergyIntolerance/a1"}]}]
+    assert "implicated" not in issue
+    assert issue["mitigation"] == [{"action": {"text": "Ask, then plan again."}}]
     assert issue["detail"].startswith("Held back while pregnancy is not known.\nWhy: Pregnancy is not known.")
 
 

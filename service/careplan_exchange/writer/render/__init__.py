@@ -7,6 +7,7 @@ run, so that a merge can match it. Only `period.start`, `created`, `startDate`, 
 `identifiedDateTime` depend on the day. Read r4.py first; wording.py and narrative.py hold the sentences.
 """
 
+from careplan_exchange.errors import HypotheticalPlanError
 from careplan_exchange.model.changes import Rendered
 from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.record import FhirRelease
@@ -18,6 +19,11 @@ __all__ = ["RenderContext", "render"]
 
 
 def render(proposal: Proposal, context: RenderContext, release: FhirRelease) -> tuple[Rendered, ...]:
+    """Raises HypotheticalPlanError for a plan that rests on assumptions."""
+    if proposal.assumed:
+        raise HypotheticalPlanError(
+            "A plan that rests on assumptions is never written.", mend="Plan again without --assume."
+        )
     if not proposal.protocols:
         return ()
     return r4.render(proposal, context) if release == "R4" else r5.render(proposal, context)

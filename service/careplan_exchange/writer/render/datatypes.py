@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from careplan_exchange.model.changes import Json
+from careplan_exchange.model.detected import DetectedIssue, RedFlag
 from careplan_exchange.model.proposal import (
     ActivityProposal,
     GoalProposal,
@@ -18,7 +19,7 @@ from .context import RenderContext, compact
 
 UCUM = "http://unitsofmeasure.org"
 
-Line = GoalProposal | ActivityProposal | Restriction | Withheld
+Line = GoalProposal | ActivityProposal | Restriction | Withheld | DetectedIssue | RedFlag
 
 
 def coding(of: Coding) -> Json:
@@ -79,7 +80,19 @@ def evidence_of_plan(proposal: Proposal) -> list[Evidence]:
 
 def lines(proposal: Proposal) -> tuple[Line, ...]:
     """Everything in the plan that has reasons and citations of its own."""
-    return (*proposal.goals, *proposal.activities, *proposal.restrictions, *proposal.withheld)
+    return (
+        *proposal.red_flags,
+        *proposal.goals,
+        *proposal.activities,
+        *proposal.restrictions,
+        *proposal.withheld,
+        *found(proposal),
+    )
+
+
+def found(proposal: Proposal) -> tuple[DetectedIssue, ...]:
+    """The hazards that stand beside the plan. A question is no finding: it stands on the activity that waits."""
+    return tuple(item for item in proposal.detected if item.action != "asked")
 
 
 def target(of: Target) -> Json:

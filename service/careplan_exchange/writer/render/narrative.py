@@ -6,9 +6,11 @@ exchange in it, so the same plan always gives the same bytes.
 
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 from careplan_exchange.model.changes import Json
+from careplan_exchange.model.detected import DetectedIssue, RedFlag
+from careplan_exchange.model.patient_text import for_patient
 from careplan_exchange.model.proposal import (
     ActivityProposal,
     Citation,
@@ -20,56 +22,77 @@ from careplan_exchange.model.proposal import (
     Target,
     Withheld,
 )
+from careplan_exchange.planner.phrases import readable
 
-from . import wording
-from .datatypes import evidence_of, lines, without_patient
-
-_XML_FORBIDS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF))
-"""Characters that no XML 1.0 document may hold, escaped or not (https://www.w3.org/TR/xml/#charsets)."""
+from . import measured, together, wording
+from .datatypes import evidence_of, found, lines, without_patient
+from .xhtml import XML_FORBIDS
+from .xhtml import entry as _item
+from .xhtml import escaped as _text
 
 
 def narrative(proposal: Proposal, title: str) -> Json:
     """Its status is "additional": it says what CarePlan has no element for, such as what is not known."""
+    read_in = proposal.language
     sections = (
-        ("Goals", [_goal(goal) for goal in proposal.goals]),
-        ("Activities", [_activity(activity) for activity in proposal.activities]),
-        ("Avoid", [_restriction(restriction) for restriction in proposal.restrictions]),
+        ("First of all", [_red_flag(flag, read_in) for flag in proposal.red_flags]),
+        ("In the patient's own words", together.wishes(proposal)),
+        ("Start with these", together.first(proposal)),
+        ("Goals", [_goal(goal, read_in) for goal in proposal.goals]),
+        ("How far the goals have come", measured.progress(proposal)),
+        ("Activities", [_activity(activity, read_in) for activity in proposal.at_once]),
+        ("After this has been looked at", [_activity(activity, read_in) for activity in proposal.later]),
+        ("Avoid", [_restriction(restriction, read_in) for restriction in proposal.restrictions]),
         ("Withheld", [_withheld(item) for item in proposal.withheld]),
+        ("Hazards found", [_hazard(item) for item in found(proposal) if item.action != "withheld"]),
+        ("Risk, by published equations", measured.risks(proposal)),
+        ("What does not go together", together.conflicts(proposal)),
+        ("Preferences and circumstances", together.barriers(proposal)),
+        ("What it takes", together.burden(proposal)),
         ("What is not known", _unknown(proposal)),
         ("Sources", _sources(proposal)),
     )
-    body = "".join(f"<h3>{heading}</h3>{_list(items)}" for heading, items in sections if items)
+    body = "".join(f"<h3>{_text(heading)}</h3>{_list(items)}" for heading, items in sections if items)
     div = (
         '<div xmlns="http://www.w3.org/1999/xhtml">'
-        f"<h2>{_text(title)}</h2><p><b>{_text(wording.DISCLAIMER)}</b></p>{body}</div>"
+        f"<h2>{_text(title)}</h2><p><b>{_text(proposal.disclaimer)}</b></p>{body}</div>"
     )
     return {"status": "additional", "div": div}
 
 
-def _goal(goal: GoalProposal) -> str:
+def _red_flag(flag: RedFlag, language: str | None) -> str:
+    return _item(
+        wording.banner(flag),
+        ("What to do", flag.action),
+        ("For the patient", for_patient(flag.patient_text, flag.patient_texts, language)),
+        *_grounds(flag.reasons, flag.citations, ()),
+    )
+
+
+def _goal(goal: GoalProposal, language: str | None) -> str:
     aims = "; ".join(_target(target) for target in goal.targets)
     return _item(
         goal.description,
         ("Target", aims),
-        ("For the patient", goal.patient_text),
+        ("For the patient", for_patient(goal.patient_text, goal.patient_texts, language)),
         *_grounds(goal.reasons, goal.citations, goal.missing),
     )
 
 
-def _activity(activity: ActivityProposal) -> str:
+def _activity(activity: ActivityProposal, language: str | None) -> str:
     return _item(
         activity.title,
         ("What", activity.description),
-        ("For the patient", activity.patient_text),
+        ("For the patient", for_patient(activity.patient_text, activity.patient_texts, language)),
         ("Ask first", " ".join(activity.questions)),
         *_grounds(activity.reasons, activity.citations, activity.missing),
     )
 
 
-def _restriction(restriction: Restriction) -> str:
+def _restriction(restriction: Restriction, language: str | None) -> str:
     return _item(
         restriction.avoid,
-        ("For the patient", restriction.patient_text),
+        ("For the patient", for_patient(restriction.patient_text, restriction.patient_texts, language)),
         *_grounds(restriction.reasons, restriction.citations, restriction.missing),
     )
 
@@ -79,6 +102,17 @@ def _withheld(item: Withheld) -> str:
         wording.withheld_title(item),
         ("What", item.detail),
         ("Severity", item.severity),
+        ("Instead", item.alternative or ""),
+        *_grounds(item.reasons, item.citations, item.missing),
+    )
+
+
+def _hazard(item: DetectedIssue) -> str:
+    return _item(
+        wording.issue_title(item),
+        ("What", item.detail),
+        ("Severity", item.severity),
+        ("What to do", " ".join(wording.mitigations(item))),
         *_grounds(item.reasons, item.citations, item.missing),
     )
 
@@ -100,7 +134,9 @@ def _unknown(proposal: Proposal) -> list[str]:
 
 
 def _sources(proposal: Proposal) -> list[str]:
-    citations = dict.fromkeys(citation for line in lines(proposal) for citation in line.citations)
+    cited = (*lines(proposal), *proposal.conflicts, *proposal.barriers)
+    citations = dict.fromkeys(citation for line in cited for citation in line.citations)
+    citations |= dict.fromkeys(risk.citation for risk in measured.worked_out(proposal))
     protocols = [_text(f"Protocol: {wording.protocol(ref)}, {ref.url}") for ref in proposal.protocols]
     return [*protocols, *(_citation(citation) for citation in citations)]
 
@@ -128,24 +164,15 @@ def _target(target: Target) -> str:
             bounds = f"at least {low:f}"
         case low, high:
             bounds = f"{low:f}" if low == high else f"{low:f} to {high:f}"
-    return f"{name} {bounds} {target.unit}"
+    return f"{name} {bounds} {readable(target.unit)}".rstrip()
 
 
 def _citation(citation: Citation) -> str:
     label = _text(wording.cited(citation))
     if citation.url and urlsplit(citation.url).scheme in {"http", "https"}:
-        return f"<a href={quoteattr(citation.url.translate(_XML_FORBIDS))}>{label}</a>"
+        return f"<a href={quoteattr(citation.url.translate(XML_FORBIDS))}>{label}</a>"
     return f"{label} {_text(citation.url)}" if citation.url else label
-
-
-def _item(title: str, *details: tuple[str, str]) -> str:
-    below = "".join(f"<br/>{label}: {_text(text)}" for label, text in details if text)
-    return f"<b>{_text(title)}</b>{below}"
 
 
 def _list(items: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
-
-
-def _text(value: str) -> str:
-    return escape(value.translate(_XML_FORBIDS))

@@ -10,7 +10,7 @@ from careplan_exchange.model.proposal import ActivityProposal, Proposal
 from . import wording
 from .context import RenderContext, compact
 from .datatypes import coded, concept, references
-from .shared import goal, goal_links, issue_elements, plan, plan_head, plan_support
+from .shared import detected, goal, goal_links, plan, plan_goals, plan_head, plan_support
 
 US_CORE_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/careplan-category"
 """Required by US Core until 7, and by servers that list a patient's plans by category; harmless elsewhere."""
@@ -24,10 +24,7 @@ ACTIVITY_REASONS = frozenset({"Condition", "Observation", "DiagnosticReport", "D
 def render(proposal: Proposal, context: RenderContext) -> tuple[Rendered, ...]:
     return (
         *(goal(proposed, context, addressable=GOAL_ADDRESSES) for proposed in proposal.goals),
-        *(
-            context.rendered("DetectedIssue", item.key, issue_elements(item, context, subject="patient"))
-            for item in proposal.withheld
-        ),
+        *detected(proposal, context, subject="patient"),
         _plan(proposal, context),
     )
 
@@ -39,7 +36,7 @@ def _plan(proposal: Proposal, context: RenderContext) -> Rendered:
             "category": [coded(US_CORE_CATEGORY, "assess-plan")],
             "addresses": references(proposal.addresses, context, types=frozenset({"Condition"})),
             "supportingInfo": plan_support(proposal, context),
-            "goal": goal_links(tuple(proposed.key for proposed in proposal.goals), context),
+            "goal": plan_goals(proposal, context),
             "activity": [_activity(proposed, context) for proposed in proposal.activities],
         },
         context,

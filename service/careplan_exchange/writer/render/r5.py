@@ -13,7 +13,7 @@ from careplan_exchange.model.snapshot import Evidence
 from . import wording
 from .context import RenderContext
 from .datatypes import concept, references
-from .shared import goal, goal_links, issue_elements, note, plan, plan_head, plan_support
+from .shared import detected, goal, goal_links, note, plan, plan_goals, plan_head, plan_support
 
 PERTAINS_TO_GOAL = "http://hl7.org/fhir/StructureDefinition/resource-pertainsToGoal"
 
@@ -35,10 +35,7 @@ def render(proposal: Proposal, context: RenderContext) -> tuple[Rendered, ...]:
     return (
         *(goal(proposed, context, addressable=GOAL_ADDRESSES) for proposed in proposal.goals),
         *(_request(proposed, context) for proposed in proposal.activities),
-        *(
-            context.rendered("DetectedIssue", item.key, issue_elements(item, context, subject="subject"))
-            for item in proposal.withheld
-        ),
+        *detected(proposal, context, subject="subject"),
         _plan(proposal, context),
     )
 
@@ -49,7 +46,7 @@ def _plan(proposal: Proposal, context: RenderContext) -> Rendered:
             **plan_head(proposal, context),
             "addresses": _codeable(proposal.addresses, context, frozenset({"Condition"})),
             "supportingInfo": plan_support(proposal, context),
-            "goal": goal_links(tuple(proposed.key for proposed in proposal.goals), context),
+            "goal": plan_goals(proposal, context),
             "activity": [
                 {
                     "id": proposed.key,

@@ -1,16 +1,41 @@
 """The parts of a plan that R4 and R5 write alike: Goal, and most of CarePlan and DetectedIssue."""
 
+from collections.abc import Mapping
+
 from careplan_exchange.model.changes import Json, Rendered
+from careplan_exchange.model.detected import DetectedIssue, Hazard
 from careplan_exchange.model.identity import PLAN_KEY
-from careplan_exchange.model.proposal import GoalProposal, Proposal, Withheld
+from careplan_exchange.model.proposal import GoalProposal, Proposal
 
 from . import wording
 from .context import RenderContext
-from .datatypes import coded, evidence_of, evidence_of_plan, references, target, without_patient
+from .datatypes import coded, evidence_of, evidence_of_plan, found, references, target, type_of, without_patient
 from .narrative import narrative
 
 GOAL_CATEGORY = "http://terminology.hl7.org/CodeSystem/goal-category"
+GOAL_ACHIEVEMENT = "http://terminology.hl7.org/CodeSystem/goal-achievement"
 GOAL_PRIORITY = "http://terminology.hl7.org/CodeSystem/goal-priority"
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+
+_HAZARDS: Mapping[Hazard, str] = {
+    "allergy": "ALGY",
+    "drug-disease": "COND",
+    "drug-laboratory": "LAB",
+    "drug-drug": "DRG",
+    "duplicate": "DUPTHPY",
+    "pregnancy": "PREG",
+    "lactation": "LACT",
+    "age": "AGE",
+    "kidney": "LAB",
+    "liver": "COND",
+    "gene-drug": "GEN",
+    "diet": "FOOD",
+}
+"""Codes of the preferred ValueSet (http://hl7.org/fhir/R4/valueset-detectedissue-category.html). The other
+hazards have none there, and are told in words."""
+_MEDICINES = frozenset(
+    {"MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"}
+)
 
 
 def goal(proposed: GoalProposal, context: RenderContext, *, addressable: frozenset[str]) -> Rendered:
@@ -21,6 +46,7 @@ def goal(proposed: GoalProposal, context: RenderContext, *, addressable: frozens
         {
             "lifecycleStatus": "active" if context.status == "active" else "proposed",
             "category": [coded(GOAL_CATEGORY, proposed.category)],
+            "achievementStatus": coded(GOAL_ACHIEVEMENT, proposed.achievement) if proposed.achievement else None,
             "priority": coded(GOAL_PRIORITY, proposed.priority),
             "description": {"text": proposed.description},
             "subject": {"reference": context.subject},
@@ -59,8 +85,15 @@ def plan_support(proposal: Proposal, context: RenderContext) -> list[Json]:
     used = [each for each in without_patient(evidence_of_plan(proposal)) if each.reference not in addressed]
     return [
         *references(used, context),
-        *(context.link("DetectedIssue", item.key) for item in proposal.withheld),
+        *(context.link("DetectedIssue", item.key) for item in found(proposal)),
     ]
+
+
+def plan_goals(proposal: Proposal, context: RenderContext) -> list[Json]:
+    """CarePlan.goal: first the patient's own, which stand on the source as somebody's own resources and are only
+    referred to, then ours."""
+    theirs = references((wish.evidence for wish in proposal.wishes), context)
+    return [*theirs, *goal_links(tuple(proposed.key for proposed in proposal.goals), context)]
 
 
 def goal_links(keys: tuple[str, ...], context: RenderContext) -> list[Json]:
@@ -71,17 +104,30 @@ def plan(elements: Json, context: RenderContext) -> Rendered:
     return context.rendered("CarePlan", PLAN_KEY, elements)
 
 
-def issue_elements(item: Withheld, context: RenderContext, *, subject: str) -> Json:
-    """DetectedIssue: `subject` names the element that holds the patient in this release."""
-    why = wording.explanation(item.reasons, item.citations, item.missing, item.protocol)
+def detected(proposal: Proposal, context: RenderContext, *, subject: str) -> tuple[Rendered, ...]:
+    """The DetectedIssues. `subject` names the element that holds the patient in this release."""
+    return tuple(
+        context.rendered("DetectedIssue", item.key, _issue_elements(item, context, subject))
+        for item in found(proposal)
+    )
+
+
+def _issue_elements(item: DetectedIssue, context: RenderContext, subject: str) -> Json:
+    """What is taken is implicated, everything else that was looked at is the evidence."""
+    why = wording.explanation(item.reasons, item.citations, item.missing, None)
+    rests_on = without_patient(evidence_of(item.reasons))
+    evidence = references((one for one in rests_on if type_of(one) not in _MEDICINES), context)
+    code = _HAZARDS.get(item.hazard)
     return {
         "status": "preliminary",
-        "code": {"text": wording.withheld_title(item)},
+        "code": {**(coded(ACT_CODE, code) if code else {}), "text": wording.issue_title(item)},
         "severity": item.severity,
         subject: {"reference": context.subject},
         "identifiedDateTime": context.now.date().isoformat(),
-        "implicated": references(without_patient(evidence_of(item.reasons)), context),
+        "implicated": references(rests_on, context, types=_MEDICINES),
+        "evidence": [{"detail": evidence}] if evidence else [],
         "detail": f"{item.detail}\n{why}",
+        "mitigation": [{"action": {"text": text}} for text in wording.mitigations(item)],
     }
 
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 
+from careplan_exchange.model.detected import DetectedIssue, RedFlag
 from careplan_exchange.model.proposal import Citation, Gap, ProtocolRef, Reason, Withheld
 
-DISCLAIMER = (
-    "Draft for review by a clinician. It was made by software from the protocols named below and the record as "
-    "it stood. Nothing in it is an order; it does not replace clinical judgement."
-)
+_FOUND = {"withheld": "Contraindicated", "warned": "Caution", "reported": "Taken now", "asked": "To be asked"}
 
 
 def why(reasons: Iterable[Reason]) -> str:
@@ -24,14 +22,15 @@ def protocol(ref: ProtocolRef) -> str:
 
 
 def explanation(
-    reasons: Iterable[Reason], citations: Iterable[Citation], missing: Iterable[Gap], ref: ProtocolRef
+    reasons: Iterable[Reason], citations: Iterable[Citation], missing: Iterable[Gap], ref: ProtocolRef | None
 ) -> str:
-    """The reason of one line, for a note of the resource itself: it must be readable where the plan is not."""
+    """The reason of one line, for a note of the resource itself: it must be readable where the plan is not.
+    What a safety rule found belongs to no protocol."""
     parts = [
         ("Why: ", [why(reasons)]),
         ("Not known: ", [gap.ask for gap in missing]),
         ("Source: ", [f"{cited(c)}, {c.url}" if c.url else cited(c) for c in citations]),
-        ("Protocol: ", [protocol(ref)]),
+        ("Protocol: ", [protocol(ref)] if ref is not None else []),
     ]
     lines = (label + "; ".join(text for text in dict.fromkeys(texts) if text) for label, texts in parts)
     return "\n".join(line for line in lines if not line.endswith(": "))
@@ -46,3 +45,18 @@ def instruction(description: str, questions: Iterable[str]) -> str:
 def withheld_title(item: Withheld) -> str:
     certainty = "Contraindicated" if item.certain else "Held back until a fact is known"
     return f"{certainty}: {item.title}"
+
+
+def issue_title(item: DetectedIssue) -> str:
+    if item.action == "withheld" and not item.certain:
+        return f"Held back until a fact is known: {item.title}"
+    return f"{_FOUND[item.action]}: {item.title}"
+
+
+def mitigations(item: DetectedIssue) -> tuple[str, ...]:
+    """What to do, and what a source names instead."""
+    return (item.mitigation, *((f"Instead: {item.alternative}",) if item.alternative else ()))
+
+
+def banner(flag: RedFlag) -> str:
+    return f"{'NOW' if flag.within == 'now' else 'TODAY'}: {flag.banner}"
