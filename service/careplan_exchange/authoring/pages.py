@@ -15,8 +15,6 @@ from careplan_exchange.planner.differences import target_text
 from careplan_exchange.planner.protocol import Action, ActivityTemplate, Condition, GoalTemplate
 from careplan_exchange.planner.variables import PATIENT_VARIABLES, concept_of
 
-from .targets import target_of
-
 Placed = tuple[Action, tuple[Condition, ...]]
 """An action with the conditions that it stands under, its own included."""
 
@@ -89,7 +87,7 @@ def _goals(protocol: Protocol, actions: Sequence[Placed], sources: "_Sources") -
 def _target(goal: GoalTemplate) -> Iterator[str]:
     for template in goal.targets:
         due = f" in {template.due[0]} {template.due[1]}" if template.due else ""
-        yield f"{target_text(target_of(template))}{due}"
+        yield f"{target_text(template)}{due}"
 
 
 def _when(conditions: Sequence[Condition]) -> str:

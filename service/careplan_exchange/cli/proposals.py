@@ -16,6 +16,7 @@ from careplan_exchange.model.proposal import (
     Target,
     Withheld,
 )
+from careplan_exchange.planner.differences import target_text
 
 from . import show
 from .show import escape
@@ -194,17 +195,8 @@ def _print_risks(proposal: Proposal) -> None:
 
 
 def _target(target: Target) -> str:
-    low, high = target.low, target.high
-    unit = target.unit
-    if low is not None and high is not None:
-        text = f"{low} to {high} {unit}"
-    elif high is not None:
-        text = f"≤ {high} {unit}"
-    elif low is not None:
-        text = f"≥ {low} {unit}"
-    else:
-        text = ""
-    return f"{escape(text)}\nby {target.due}" if target.due else escape(text)
+    text = escape(target_text(target))
+    return f"{text}\nby {target.due}" if target.due else text
 
 
 def _why(reasons: Sequence[Reason]) -> str:

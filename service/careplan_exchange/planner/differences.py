@@ -15,6 +15,8 @@ from careplan_exchange.model.proposal import (
     Withheld,
 )
 
+from .protocol import TargetTemplate
+
 Line = GoalProposal | ActivityProposal | Restriction | Withheld
 Section = Literal["goal", "activity", "restriction", "withheld", "question"]
 
@@ -90,8 +92,8 @@ def _shown(line: Line | None) -> str | None:
             return f"{line.title} ({line.severity}, {certainty})"
 
 
-def target_text(target: Target) -> str:
-    """`≤ 7.0 %`, without its due date."""
+def target_text(target: Target | TargetTemplate) -> str:
+    """`≤ 7.0 %`, without its due date; of a protocol's target, before there is a patient, the same."""
     if target.low is not None and target.high is not None:
         return f"{target.low:f} to {target.high:f} {target.unit}"
     if target.high is not None:
