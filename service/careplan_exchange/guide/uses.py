@@ -20,8 +20,7 @@ def uses(protocol: Protocol, vocabulary: Vocabulary) -> frozenset[str]:
         for goal in protocol.goals
         for target in goal.targets
         for concept in vocabulary.concepts.values()
-        if (value_set := vocabulary.value_sets.get(concept.value_set or "")) is not None
-        and value_set.contains(target.measure)
+        if vocabulary.means(concept, target.measure)
     }
     return frozenset(named | measured)
 

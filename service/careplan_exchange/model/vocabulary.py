@@ -60,3 +60,8 @@ class ValueSet(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Vocabulary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     concepts: Mapping[str, Concept]
     value_sets: Mapping[str, ValueSet]
+
+    def means(self, concept: Concept, coding: Coding) -> bool:
+        """Whether the coding is one of those that mean the concept; of a concept without a ValueSet none is."""
+        value_set = self.value_sets.get(concept.value_set or "")
+        return value_set is not None and value_set.contains(coding)

@@ -309,8 +309,7 @@ def _addressed(codings: tuple[Coding, ...], bindings: Bindings, vocabulary: Voca
         concept.id
         for name in bindings.conditions
         if (concept := vocabulary.concepts.get(name)) is not None
-        and (value_set := vocabulary.value_sets.get(concept.value_set or "")) is not None
-        and any(value_set.contains(coding) for coding in codings)
+        and any(vocabulary.means(concept, coding) for coding in codings)
     )
     found = bindings.addressed[codings] = _conditions(concepts, bindings)
     return found

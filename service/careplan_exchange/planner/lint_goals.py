@@ -80,9 +80,4 @@ def _target(
 
 
 def _concepts(coding: Coding, vocabulary: Vocabulary) -> list[Concept]:
-    return [
-        concept
-        for concept in vocabulary.concepts.values()
-        if (value_set := vocabulary.value_sets.get(concept.value_set or "")) is not None
-        and value_set.contains(coding)
-    ]
+    return [concept for concept in vocabulary.concepts.values() if vocabulary.means(concept, coding)]

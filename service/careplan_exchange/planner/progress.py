@@ -102,9 +102,7 @@ def _concept(measure: Coding, vocabulary: Vocabulary) -> Concept | None:
     found = (
         concept
         for concept in vocabulary.concepts.values()
-        if concept.kind == "measurement"
-        and (value_set := vocabulary.value_sets.get(concept.value_set or "")) is not None
-        and value_set.contains(measure)
+        if concept.kind == "measurement" and vocabulary.means(concept, measure)
     )
     return min(found, key=lambda concept: concept.id, default=None)
 
@@ -220,12 +218,7 @@ def _measuring(
     concept: Concept, activities: Sequence[ActivityProposal], vocabulary: Vocabulary
 ) -> list[ActivityProposal]:
     """The activities of the plan that order this measurement."""
-    value_set = vocabulary.value_sets.get(concept.value_set or "")
-    return [
-        activity
-        for activity in activities
-        if value_set is not None and any(value_set.contains(coding) for coding in activity.codings)
-    ]
+    return [one for one in activities if any(vocabulary.means(concept, coding) for coding in one.codings)]
 
 
 def _again(activity: ActivityProposal, readings: Sequence[Reading]) -> date | None:
