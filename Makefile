@@ -3,10 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+RUNS ?= 1000
 # What needs a server of its own; the servers start once a session, so those tests stay in one process.
 SERVERS := hapi or medplum or oracle or postgres
 
-.PHONY: help demo test test-slow fuzz coverage check format lock clean
+.PHONY: help demo test test-slow drills fuzz coverage check format lock clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,7 +31,12 @@ test: $(VENV)/.installed-dev ## Set up and run the tests (not the slow ones)
 	@$(BIN)/python -m pytest -q -m "not slow and ($(SERVERS))"
 
 test-slow: $(VENV)/.installed-dev ## The drills and the suites over every fixture patient (minutes)
-	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/python -m pytest -q -m "slow and not ($(SERVERS))" >.slow.log 2>&1 & beside=$$!; \
+		$(BIN)/python -m pytest -q -m "slow and ($(SERVERS))"; status=$$?; \
+		wait $$beside || status=$$?; cat .slow.log; rm -f .slow.log; exit $$status
+
+drills: $(VENV)/.installed ## The twelve ways to lose a write, RUNS times each on the sandbox (1000: half an hour and more)
+	@$(BIN)/careplan drill --runs $(RUNS) --processes 2
 
 fuzz: $(VENV)/.installed-dev ## 100,000 examples of bad input for reading and mapping (5 to 15 minutes on two cores)
 	@$(BIN)/python tests/fuzz/run.py

@@ -67,6 +67,10 @@ class Endpoint(_Section):
     fhir_version: Literal["4.0", "4.3", "5.0"] | None = Field(
         default=None, description="Where the server does not say it, or speaks several."
     )
+    companion: str | None = Field(
+        default=None,
+        description="The endpoint to which a plan goes where this one takes neither plan nor document.",
+    )
     ca_bundle: Path | None = Field(default=None, description="PEM file of a private certificate authority.")
     client_certificate: Path | None = Field(default=None, description="PEM file for mutual TLS.")
     client_key: Path | None = Field(default=None, description="Its key, where that is in another file.")
@@ -103,6 +107,19 @@ class Store(_Section):
     url: str = Field(default="sqlite:///careplan.db", repr=False)  # it may hold a password
     password_env: str | None = None
     password_file: Path | None = None
+    key_file: Path | None = Field(
+        default=None, description="The key that seals what is clinical (`careplan store key new` makes one)."
+    )
+    key_env: str | None = Field(default=None, description="Or the environment variable with that key.")
+    old_key_files: tuple[Path, ...] = Field(
+        default=(), description="Keys that only open what they sealed before, while keys are rotated."
+    )
+
+    @model_validator(mode="after")
+    def _an_old_key_has_a_new_one(self) -> Self:
+        if self.old_key_files and not (self.key_file or self.key_env):
+            raise ValueError("`old_key_files` needs `key_file` or `key_env`: the key that seals from now on")
+        return self
 
 
 class Server(_Section):
@@ -122,11 +139,34 @@ class Server(_Section):
         return self
 
 
-class Policy(_Section):
-    """What may be written without a person. The default writes nothing that counts as an order."""
+class Ledger(_Section):
+    """The ledger: whose it is, and who vouches for it. Without a key it works, and its heads are unsigned."""
 
-    new_plans: Literal["draft", "active", "review"] = "draft"
-    changes_to_active_plans: Literal["review", "write"] = "review"
+    tenant: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")] = Field(
+        default="default", description="Each tenant of a database has a chain of its own; never change it."
+    )
+    signing_key_file: Path | None = Field(default=None, description="PEM, from `careplan audit key new`.")
+    signing_key_env: str | None = Field(default=None, description="The environment variable with that PEM.")
+    public_keys: tuple[str, ...] = Field(
+        default=(),
+        description="Further public keys that are believed: FILE, or FILE@SEQ for one that was retired there.",
+    )
+    sign_every_entries: Annotated[int, Field(ge=1)] = 1000
+    sign_every_minutes: Annotated[float, Field(gt=0)] = 60.0
+
+
+class Audit(_Section):
+    """Where AuditEvents go. "transaction": those of a write go with it, the others are kept; "kept": all are
+    kept; "repository": all are sent to an Audit Record Repository, and kept."""
+
+    events: Literal["transaction", "repository", "kept"] = "transaction"
+    repository: str | None = Field(default=None, description="An endpoint (name or URL) that takes AuditEvents.")
+
+    @model_validator(mode="after")
+    def _a_repository_is_named(self) -> Self:
+        if self.events == "repository" and self.repository is None:
+            raise ValueError('events = "repository" needs `repository`: the endpoint to send them to')
+        return self
 
 
 class Knowledge(_Section):
@@ -145,8 +185,9 @@ class Settings(BaseSettings):
     endpoints: Mapping[str, Endpoint] = Field(default_factory=dict)
     store: Store = Store()
     server: Server = Server()
-    policy: Policy = Policy()
+    audit: Audit = Audit()
     knowledge: Knowledge = Knowledge()
+    ledger: Ledger = Ledger()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
     @classmethod
@@ -260,9 +301,14 @@ def secret(what: str, env: str | None, file: Path | None) -> str:
 _SECTIONS: dict[str, type[BaseModel]] = {
     "store": Store,
     "server": Server,
-    "policy": Policy,
+    "audit": Audit,
     "knowledge": Knowledge,
+    "ledger": Ledger,
 }
+
+
+_MOVED = {"policy": " Write protocols/review/policy.yaml in the knowledge overlay instead (docs/review.md)."}
+"""Settings of earlier versions, and where what they said stands now."""
 
 
 def _refuse_unknown_variables() -> None:
@@ -274,7 +320,8 @@ def _refuse_unknown_variables() -> None:
         fields = list(Settings.model_fields)
         if first not in fields:
             raise SettingsError(
-                f"{variable} is not a setting.{did_you_mean(first, fields)}", mend=f"Unset or rename {variable}."
+                f"{variable} is not a setting.{_MOVED.get(first) or did_you_mean(first, fields)}",
+                mend=f"Unset or rename {variable}.",
             )
         section = _SECTIONS.get(first)
         if section is not None and rest and rest[0] not in section.model_fields:
@@ -290,7 +337,8 @@ def _explain(error: ValidationError) -> str:
         path = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             known = _known_at(problem["loc"])
-            sentences.append(f"'{path}' is not a setting.{did_you_mean(str(problem['loc'][-1]), known)}")
+            hint = _MOVED.get(path) or did_you_mean(str(problem["loc"][-1]), known)
+            sentences.append(f"'{path}' is not a setting.{hint}")
         else:
             sentences.append(f"'{path}': {problem['msg']}.")
     return " ".join(sentences)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from careplan_exchange import config
+from careplan_exchange.audit import Keyring, PublicKey, SigningKey
 from careplan_exchange.errors import SettingsError
 from careplan_exchange.fhir import (
     BasicAuth,
@@ -21,6 +22,7 @@ from careplan_exchange.fhir import (
     jwks,
     read_keys,
 )
+from careplan_exchange.store import Keys, key_of
 
 
 def connection(settings: config.Settings, name: str) -> Connection:
@@ -105,8 +107,45 @@ def api_key(settings: config.Settings) -> str | None:
     return config.secret("API key", None, server.api_key_file) if server.api_key_file is not None else None
 
 
+def signing_key(settings: config.Settings) -> SigningKey | None:
+    """The key that signs the ledger's head, where one is configured. Raises SettingsError."""
+    said = settings.ledger
+    if said.signing_key_env is None and said.signing_key_file is None:
+        return None
+    return SigningKey.from_pem(
+        config.secret("signing key of the ledger", said.signing_key_env, said.signing_key_file)
+    )
+
+
+def believed_keys(settings: config.Settings, key: SigningKey | None) -> Keyring | None:
+    """The public keys by which the ledger's seals are checked: our own and those that are named. None where there
+    is none. Raises SettingsError."""
+    keys = [public_key(name) for name in settings.ledger.public_keys]
+    keyring = Keyring([key.public, *keys] if key is not None else keys)
+    return keyring or None
+
+
+def public_key(name: str) -> PublicKey:
+    """The key in `FILE`, or, of `FILE@SEQ`, one that was retired at that entry. Raises SettingsError."""
+    path, at, until = name.rpartition("@")
+    retired = bool(at) and until.isascii() and until.isdigit()
+    text = config.secret("public key of the ledger", None, Path(path if retired else name))
+    return PublicKey.from_pem(text, int(until) if retired else None)
+
+
 def store_password(settings: config.Settings) -> str | None:
     store = settings.store
     if store.password_env is None and store.password_file is None:
         return None
     return config.secret("password of the database", store.password_env, store.password_file)
+
+
+def store_keys(settings: config.Settings) -> Keys | None:
+    """The keys that seal and open what is clinical in the store; None: it stands in the clear. SettingsError."""
+    store = settings.store
+    if store.key_env is None and store.key_file is None:
+        return None
+    what = "key of the store"
+    current = key_of(config.secret(what, store.key_env, store.key_file), what)
+    older = f"older {what}"
+    return Keys(current, tuple(key_of(config.secret(older, None, file), older) for file in store.old_key_files))

@@ -11,6 +11,7 @@ from careplan_exchange.model.issue import Finding
 from careplan_exchange.planner import lint as lint_protocols
 from careplan_exchange.planner import lint_activities, lint_policies, review_content
 from careplan_exchange.planner import review as review_protocols
+from careplan_exchange.review import lint_policy
 from careplan_exchange.sources import NEEDED, lint_plans
 
 
@@ -40,6 +41,7 @@ def lint_knowledge(settings: config.Settings, today: date) -> Linted:
         *review_protocols(found["protocols"], vocabulary, today=today),
         *review_content(found["protocols"]),
         *lint_policies(found, vocabulary),
+        *lint_policy(found["protocols/review"], found["protocols"]),
     )
     return Linted(files=sum(len(files) for files in found.values()), findings=tuple(dict.fromkeys(findings)))
 

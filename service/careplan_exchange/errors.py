@@ -19,7 +19,10 @@ CareplanError
 │   ├── VersionConflictError
 │   ├── UnsupportedServerError
 │   ├── InvalidResourceError
-│   └── DuplicateError
+│   ├── DuplicateError
+│   ├── UnsafeModificationError
+│   ├── LossyTargetError
+│   └── PartlyWrittenError
 ├── UnavailableError                  5   not reachable, or not now
 │   ├── EndpointUnreachableError
 │   ├── EndpointOverloadedError
@@ -29,6 +32,8 @@ CareplanError
 └── DecisionNeededError               6   a person must decide
     ├── PatientNotEligibleError
     ├── PlanElsewhereError
+    ├── StoreBehindError
+    ├── OtherInstallationError
     └── UnsettledWriteError
 
 No message holds a name, a birth date, an address, a telephone number, a business identifier, a measured
@@ -37,6 +42,7 @@ value, a token or a password. A resource is named by its type, and by its id onl
 
 from collections.abc import Sequence
 
+from careplan_exchange.model.changes import WrittenResource
 from careplan_exchange.model.issue import Finding, Issue
 
 
@@ -212,6 +218,34 @@ class DuplicateError(RefusedError):
     title = "The server holds the same plan more than once"
 
 
+class UnsafeModificationError(RefusedError):
+    """What a person wants otherwise in a plan is what the safety gate would hold back; nothing was sent."""
+
+    http_status = 422
+    key = "refused.unsafe-modification"
+    title = "The safety gate refuses the modification"
+
+
+class LossyTargetError(RefusedError):
+    """The server took the write and stored something else where that could hurt: it is taken back."""
+
+    key = "refused.lossy-target"
+    title = "The server does not keep what it is sent"
+
+
+class PartlyWrittenError(RefusedError):
+    """A part of a write stands on the server: `written`. `cause` says why the rest does not; it is what a caller
+    hears, once what stands is in the store."""
+
+    key = "refused.partly-written"
+    title = "Only a part was written"
+
+    def __init__(self, cause: CareplanError, written: Sequence[WrittenResource]) -> None:
+        super().__init__(cause.detail, mend=cause.mend, issues=cause.issues)
+        self.cause = cause
+        self.written = tuple(written)
+
+
 class UnavailableError(CareplanError):
     """Something that is needed cannot be reached now; the same command may work later."""
 
@@ -277,6 +311,20 @@ class PlanElsewhereError(DecisionNeededError):
     """The patient has a plan of ours under another identity of the same server."""
 
     key = "decision.plan-elsewhere"
+
+
+class StoreBehindError(DecisionNeededError):
+    """The server holds writes of ours that our database does not know: it was restored from an older backup."""
+
+    key = "decision.store-behind"
+    title = "The database is older than what stands on the server"
+
+
+class OtherInstallationError(DecisionNeededError):
+    """Another installation of this software has written to the plan."""
+
+    key = "decision.other-installation"
+    title = "Two installations write to one server"
 
 
 class UnsettledWriteError(DecisionNeededError):

@@ -9,6 +9,7 @@ from careplan_exchange.exchange import Knowledge
 from careplan_exchange.knowledge_cache import cached
 from careplan_exchange.mapping import load_mappings, load_vocabulary
 from careplan_exchange.planner import load_policies, load_protocols
+from careplan_exchange.review import load_policy
 from careplan_exchange.sources import Plans, load_plans
 
 
@@ -18,10 +19,10 @@ def load_knowledge(settings: config.Settings) -> Knowledge:
     overlay = _overlay(settings)
     bases = (folders.root(), *([overlay] if overlay else ()))
     watched = [base / name for base in bases for name in ("mappings", "profiles", "protocols")]
-    return cached(watched, Knowledge, lambda: _compiled(overlay))
+    return cached(watched, Knowledge, lambda digest: _compiled(overlay, digest))
 
 
-def _compiled(overlay: Path | None) -> Knowledge:
+def _compiled(overlay: Path | None, digest: str) -> Knowledge:
     files: dict[str, tuple[folders.Document, ...]] = {
         name: folders.documents(name, overlay) for name in folders.FOLDERS
     }
@@ -31,6 +32,8 @@ def _compiled(overlay: Path | None) -> Knowledge:
         mappings=load_mappings(files["mappings"], vocabulary),
         protocols=load_protocols(files["protocols"], vocabulary),
         policies=load_policies(files, vocabulary),
+        review=load_policy(files["protocols/review"], files["protocols"]),
+        digest=digest,
     )
 
 

@@ -30,6 +30,7 @@ Folder = Literal[
     "protocols/progress",
     "protocols/combine",
     "protocols/circumstances",
+    "protocols/review",
 ]
 FOLDERS: tuple[Folder, ...] = get_args(Folder)
 

@@ -22,16 +22,17 @@ _KEPT = 4
 """How many are kept: an overlay or two, and the one before an update."""
 
 
-def cached(folders: Iterable[Path], kind: type[T], make: Callable[[], T]) -> T:
-    """What `make` gives for the content of these folders: the kept one where nothing has changed since, otherwise
-    made and kept. Raises what `make` raises; a place that cannot be written only means that nothing is kept."""
-    place = _place()
-    path = place / f"knowledge-{_digest(folders)}.pickle"
+def cached(folders: Iterable[Path], kind: type[T], make: Callable[[str], T]) -> T:
+    """What `make` gives for the content of these folders (it is handed their digest): the kept one where nothing
+    has changed since, otherwise made and kept. Raises what `make` raises; a place that cannot be written only
+    means that nothing is kept."""
+    place, digest = _place(), _digest(folders)
+    path = place / f"knowledge-{digest}.pickle"
     kept = _read(path, kind)
     if kept is not None:
         return kept
     with _without_collecting():
-        made = make()
+        made = make(digest)
     with suppress(OSError):
         _write(path, pickle.dumps(made, protocol=5))
         _prune(place)

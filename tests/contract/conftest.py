@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from careplan_exchange.store import MemoryLedger, MemoryPlanStore, Store, open_store
+from careplan_exchange.store import (
+    Keys,
+    MemoryLedger,
+    MemoryOutbox,
+    MemoryPlanStore,
+    Store,
+    key_of,
+    new_key,
+    open_store,
+)
 from tests.support.postgres import postgres  # noqa: F401 - a fixture: importing it here is how it is offered
 
 
@@ -16,6 +25,7 @@ class Place:
 
     url: str
     password: str | None = None
+    keys: Keys | None = None
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -28,7 +38,13 @@ def place(request, tmp_path) -> Iterator[Place]:
 
 
 @pytest.fixture(
-    params=["memory", "sqlite in memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+    params=[
+        "memory",
+        "sqlite in memory",
+        "sqlite",
+        "sqlite, sealed",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ]
 )
 def adapter(request, tmp_path) -> str | Place:
     if request.param == "postgres":
@@ -38,6 +54,7 @@ def adapter(request, tmp_path) -> str | Place:
         "memory": "memory",
         "sqlite in memory": Place("sqlite://"),
         "sqlite": Place(f"sqlite:///{tmp_path}/careplan.db"),
+        "sqlite, sealed": Place(f"sqlite:///{tmp_path}/careplan.db", keys=Keys(key_of(new_key(), "key"))),
     }[request.param]
 
 
@@ -45,6 +62,8 @@ def adapter(request, tmp_path) -> str | Place:
 async def store(adapter) -> AsyncIterator[Store]:
     async with contextlib.AsyncExitStack() as stack:
         if isinstance(adapter, Place):
-            yield await stack.enter_async_context(open_store(adapter.url, password=adapter.password))
+            yield await stack.enter_async_context(
+                open_store(adapter.url, password=adapter.password, keys=adapter.keys)
+            )
         else:
-            yield Store(MemoryPlanStore(), MemoryLedger())
+            yield Store(MemoryPlanStore(), MemoryLedger(), MemoryOutbox())

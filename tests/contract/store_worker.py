@@ -2,11 +2,15 @@
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
+from careplan_exchange.errors import StoreUnavailableError
+from careplan_exchange.model.changes import Intent
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.ledger import Entry
 from careplan_exchange.store import Store, open_store
+from careplan_exchange.store.leases import LEASE_SECONDS
 
 
 async def hold(store: Store, argument: str) -> None:
@@ -38,15 +42,41 @@ async def accept(store: Store, argument: str) -> None:
     sys.stdout.write(f"{row.id}\n")
 
 
+async def write_when_woken(store: Store, argument: str) -> None:
+    """Holds the lock; wherever it was stopped meanwhile, it begins a write as soon as it goes on."""
+    intent = Intent(
+        id="late", exchange="x", target="https://t.example/fhir", patient="Patient/1", changes=(), created_at=""
+    )
+    try:
+        async with store.plans.patient_lock(intent.target, intent.patient):
+            last = time.monotonic()
+            sys.stdout.write("held\n")
+            sys.stdout.flush()
+            while time.monotonic() - last < float(argument) / 2:  # a process that runs is never so late
+                last = time.monotonic()
+                await asyncio.sleep(0.01)
+            await store.plans.open_intent(intent)
+            sys.stdout.write("stored\n")
+    except StoreUnavailableError:
+        sys.stdout.write("refused\n")
+
+
 async def nothing(store: Store, argument: str) -> None:
     """Opening was the test."""
 
 
 async def main(what: str, url: str, password: str, argument: str) -> None:
-    async with open_store(url, password=password or None) as store:
-        await {"hold": hold, "count": count, "append": append, "accept": accept, "nothing": nothing}[what](
-            store, argument
-        )
+    lease = float(argument) if what == "write when woken" else LEASE_SECONDS
+    work = {
+        "hold": hold,
+        "count": count,
+        "append": append,
+        "accept": accept,
+        "nothing": nothing,
+        "write when woken": write_when_woken,
+    }
+    async with open_store(url, password=password or None, lease_seconds=lease) as store:
+        await work[what](store, argument)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ async def without_triggers(place, *statements: str) -> None:
 
 def copy_of(seq: int, *, at: int) -> str:
     columns = "exchange, entry, previous, hash"
-    return f"INSERT INTO careplan_ledger SELECT {at}, {columns} FROM careplan_ledger WHERE seq = {seq}"  # noqa: S608 - constants
+    return f"INSERT INTO careplan_ledger (seq, {columns}) SELECT {at}, {columns} FROM careplan_ledger WHERE seq = {seq}"  # noqa: S608 - constants
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ async def test_a_tail_cut_off_together_with_its_head_is_found_by_a_head_kept_els
         )
         assert (await store.ledger.verify()).problem is None
         kept = chain.Head(seq=5, hash=links[4].hash)
-        assert verify_audit_ndjson(await lines_of(store.ledger), kept).broken_at == 4
+        assert verify_audit_ndjson(await lines_of(store.ledger), kept=kept).broken_at == 4
 
 
 async def test_a_broken_ledger_is_exported_whole_and_says_so(written):

@@ -1,6 +1,7 @@
 """What every ports.PlanStore does: the memory, SQLite (file and memory) and PostgreSQL."""
 
 import asyncio
+import uuid
 from decimal import Decimal
 
 import msgspec
@@ -8,11 +9,20 @@ import pytest
 
 from careplan_exchange.errors import UsageError
 from careplan_exchange.model import codec
-from careplan_exchange.model.changes import Base, ChangeSet, ElementChange, Intent, ResourceChange
+from careplan_exchange.model.changes import (
+    Base,
+    ChangeSet,
+    Commit,
+    ElementChange,
+    Intent,
+    ResourceChange,
+    WrittenResource,
+)
+from careplan_exchange.model.deadletter import DeadLetter
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.receipt import Receipt, ReceiptResource
-from careplan_exchange.model.review import Pending
+from careplan_exchange.model.review import Pending, ReviewStep
 from careplan_exchange.store import open_store
 
 TARGET, PATIENT, AT, LATER = (
@@ -98,7 +108,7 @@ async def test_open_intents_come_oldest_first_and_only_of_this_patient(store):
 
 async def test_closing_an_intent_keeps_what_was_written(store):
     await store.plans.open_intent(an_intent("i"))
-    await store.plans.close_intent(an_intent("i"), [a_base(version_id="5")])
+    await store.plans.commit_intent(an_intent("i"), [a_base(version_id="5")], [], "2026-11-26T00:00:00Z")
     assert await store.plans.open_intents(TARGET, PATIENT) == ()
     assert (await store.plans.bases(TARGET, PATIENT))["goal-1"].version_id == "5"
 
@@ -106,7 +116,7 @@ async def test_closing_an_intent_keeps_what_was_written(store):
 async def test_an_abandoned_intent_leaves_the_bases_alone(store):
     await store.plans.save_bases(TARGET, PATIENT, [a_base()])
     await store.plans.open_intent(an_intent("i"))
-    await store.plans.close_intent(an_intent("i"), [])
+    await store.plans.abandon_intent(an_intent("i"))
     assert await store.plans.open_intents(TARGET, PATIENT) == ()
     assert await store.plans.bases(TARGET, PATIENT) == {"goal-1": a_base()}
 
@@ -114,7 +124,7 @@ async def test_an_abandoned_intent_leaves_the_bases_alone(store):
 async def test_closing_an_intent_twice_changes_nothing_more(store):
     await store.plans.open_intent(an_intent("i"))
     for _ in range(2):
-        await store.plans.close_intent(an_intent("i"), [a_base()])
+        await store.plans.commit_intent(an_intent("i"), [a_base()], [], "2026-11-26T00:00:00Z")
     assert await store.plans.bases(TARGET, PATIENT) == {"goal-1": a_base()}
 
 
@@ -366,7 +376,7 @@ async def test_an_intent_that_cannot_be_closed_with_its_bases_stays_open(place):
     async with open_store(place.url, password=place.password) as store:
         await store.plans.open_intent(an_intent("i"))
         with pytest.raises(TypeError):
-            await store.plans.close_intent(an_intent("i"), [a_base(), unfit])
+            await store.plans.commit_intent(an_intent("i"), [a_base(), unfit], [], "2026-11-26T00:00:00Z")
         assert await store.plans.open_intents(TARGET, PATIENT) == (an_intent("i"),)
         assert await store.plans.bases(TARGET, PATIENT) == {}
 
@@ -374,7 +384,11 @@ async def test_an_intent_that_cannot_be_closed_with_its_bases_stays_open(place):
 async def test_cancelled_writes_leave_neither_half_rows_nor_a_locked_database(place):
     async with open_store(place.url, password=place.password) as store:
         for spins in range(20):
-            task = asyncio.create_task(store.plans.close_intent(an_intent("i"), [a_base(), a_base("goal-2")]))
+            task = asyncio.create_task(
+                store.plans.commit_intent(
+                    an_intent("i"), [a_base(), a_base("goal-2")], [], "2026-11-26T00:00:00Z"
+                )
+            )
             for _ in range(spins * 3):
                 await asyncio.sleep(0)
             task.cancel()
@@ -383,3 +397,158 @@ async def test_cancelled_writes_leave_neither_half_rows_nor_a_locked_database(pl
             assert len(await store.plans.bases(TARGET, PATIENT)) in {0, 2}
         await store.plans.save_bases(TARGET, PATIENT, [a_base(version_id="9")])
         assert (await store.plans.bases(TARGET, PATIENT))["goal-1"].version_id == "9"
+
+
+# --- commits
+
+
+def a_written(version_id: str = "2") -> WrittenResource:
+    return WrittenResource(
+        identity="goal-1", type="Goal", id="g1", version_id=version_id, action="update", stored=GOAL
+    )
+
+
+async def test_what_was_written_is_kept_whole_and_in_order(store):
+    for name in ("z", "a"):
+        await store.plans.open_intent(an_intent(name))
+        await store.plans.commit_intent(an_intent(name), [a_base()], [a_written()], LATER)
+    found = await store.plans.commits(exchange="x1")
+    assert found == tuple(
+        Commit(intent=an_intent(name), written=(a_written(),), committed_at=LATER) for name in ("z", "a")
+    )
+    assert b"7.20" in codec.canonical(found)
+
+
+async def test_an_intent_that_is_open_or_was_abandoned_is_no_commit(store):
+    await store.plans.open_intent(an_intent("open"))
+    await store.plans.open_intent(an_intent("gone"))
+    await store.plans.abandon_intent(an_intent("gone"))
+    assert await store.plans.commits() == ()
+
+
+async def test_commits_are_found_by_exchange_and_by_target_and_patient(store):
+    others = msgspec.structs.replace(an_intent("other", "Patient/2"), exchange="x2")
+    for intent in (an_intent("i"), others):
+        await store.plans.open_intent(intent)
+        await store.plans.commit_intent(intent, [], [], AT)
+
+    async def ids(**which) -> list[str]:
+        return [commit.intent.id for commit in await store.plans.commits(**which)]
+
+    assert await ids() == ["i", "other"]
+    assert await ids(exchange="x2") == ["other"]
+    assert await ids(of=(TARGET, PATIENT)) == ["i"]
+    assert await ids(exchange="x2", of=(TARGET, PATIENT)) == []
+
+
+async def test_a_commit_is_not_abandoned_afterwards(store):
+    await store.plans.open_intent(an_intent("i"))
+    await store.plans.commit_intent(an_intent("i"), [a_base()], [a_written()], AT)
+    await store.plans.abandon_intent(an_intent("i"))
+    assert [commit.intent.id for commit in await store.plans.commits()] == ["i"]
+
+
+# --- steps of reviews
+
+
+def a_step(kind: str = "assign", by: str = "dr-1") -> ReviewStep:
+    return ReviewStep(kind=kind, by=by, at=AT, reason="because", edits={"Goal/1  note": Decimal("1.50")})
+
+
+async def test_what_persons_did_with_a_waiting_change_is_kept_in_order(store):
+    await store.plans.put_pending(a_pending("p1"))
+    first, second = a_step(), a_step("approve", "dr-2")
+    assert (await store.plans.add_step("p1", first)).steps == (first,)
+    after = await store.plans.add_step("p1", second)
+    assert after.steps == (first, second)
+    assert await store.plans.pending("p1") == after
+    assert await store.plans.pendings() == (after,)
+    assert b"1.50" in codec.canonical(after)
+
+
+async def test_steps_of_many_at_once_are_all_kept(store):
+    await store.plans.put_pending(a_pending("p1"))
+    await asyncio.gather(*(store.plans.add_step("p1", a_step(by=f"dr-{n}")) for n in range(8)))
+    assert {step.by for step in (await store.plans.pending("p1")).steps} == {f"dr-{n}" for n in range(8)}
+
+
+async def test_nothing_is_added_to_a_change_that_does_not_wait(store):
+    await store.plans.put_pending(a_pending("p1"))
+    await store.plans.decide_pending("p1", "approved", "dr-1", AT)
+    for which in ("p1", "none"):
+        with pytest.raises(UsageError):
+            await store.plans.add_step(which, a_step())
+    assert (await store.plans.pending("p1")).steps == ()
+
+
+# --- dead letters
+
+
+def a_letter(letter_id: str, patient: str = PATIENT, error: str = "refused") -> DeadLetter:
+    return DeadLetter(
+        id=letter_id, request=REQUEST, target=TARGET, patient=patient, error=error, detail="d", mend="m",
+        issues=a_change_set().issues, intent=an_intent("i"), created_at=AT,
+    )  # fmt: skip
+
+
+async def test_a_letter_comes_back_whole(store):
+    assert await store.plans.put_letter(a_letter("l1")) == a_letter("l1")
+    assert await store.plans.letter("l1") == a_letter("l1")
+    assert await store.plans.letter("none") is None
+
+
+async def test_one_letter_waits_for_a_patient_and_counts_its_failures(store):
+    await store.plans.put_letter(a_letter("l1"))
+    await store.plans.put_letter(a_letter("other", "Patient/2"))
+    again = msgspec.structs.replace(a_letter("l2", error="refused.duplicate"), created_at=LATER)
+    kept = await store.plans.put_letter(again)
+    assert (kept.id, kept.failures, kept.created_at, kept.error) == ("l1", 2, AT, "refused.duplicate")
+    assert await store.plans.letters(of=(TARGET, PATIENT)) == (kept,)
+    assert await store.plans.letter("l2") is None
+    assert {letter.id for letter in await store.plans.letters()} == {"l1", "other"}
+
+
+async def test_of_many_letters_put_at_once_one_waits_with_every_failure_counted(store):
+    await asyncio.gather(*(store.plans.put_letter(a_letter(f"l{n}")) for n in range(10)))
+    (kept,) = await store.plans.letters(None)
+    assert kept.failures == 10
+
+
+async def test_a_closed_letter_says_who_closed_it_and_a_new_one_may_wait(store):
+    await store.plans.put_letter(a_letter("l1"))
+    await store.plans.close_letter("l1", "dropped", LATER, by="dr-1", reason="moved away")
+    closed = await store.plans.letter("l1")
+    assert (closed.state, closed.closed_by, closed.closed_at) == ("dropped", "dr-1", LATER)
+    assert closed.reason == "moved away"
+    assert await store.plans.letters() == ()
+    await store.plans.put_letter(a_letter("l2"))
+    assert [letter.id for letter in await store.plans.letters()] == ["l2"]
+    assert await store.plans.letters("dropped") == (closed,)
+
+
+@pytest.mark.parametrize("state", ["dropped", "replayed", "resolved"])
+async def test_a_dropped_letter_is_not_closed_again(store, state):
+    await store.plans.put_letter(a_letter("l1"))
+    await store.plans.close_letter("l1", "dropped", AT, by="dr-1", reason="r")
+    for which in ("l1", "none"):
+        with pytest.raises(UsageError):
+            await store.plans.close_letter(which, state, LATER)
+    assert (await store.plans.letter("l1")).closed_by == "dr-1"
+
+
+async def test_a_letter_that_a_replay_resolved_can_be_said_to_have_been_replayed(store):
+    await store.plans.put_letter(a_letter("l1"))
+    await store.plans.close_letter("l1", "resolved", AT)
+    with pytest.raises(UsageError):
+        await store.plans.close_letter("l1", "dropped", LATER, by="dr-1", reason="r")
+    await store.plans.close_letter("l1", "replayed", LATER, by="dr-1")
+    assert (await store.plans.letter("l1")).closed_by == "dr-1"
+
+
+# --- who the store is
+
+
+async def test_a_store_has_a_name_that_stays(store):
+    name = await store.plans.installation()
+    assert str(uuid.UUID(name)) == name
+    assert await store.plans.installation() == name

@@ -4,7 +4,7 @@ Where HAPI differs from the sandbox, nothing here says so: both must hold what t
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Literal
 
 import httpx
@@ -14,6 +14,7 @@ from careplan_exchange.errors import DuplicateError, OutcomeUnknownError, Versio
 from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.model.changes import Intent, Json, ResourceChange, WrittenResource
 from careplan_exchange.model.codec import decode, encode
+from careplan_exchange.model.identity import EXCHANGE_TAG, INSTALLATION_TAG
 from careplan_exchange.model.record import FhirRelease
 from careplan_exchange.ports import PlanWriter
 from careplan_exchange.writer import FhirPlanWriter, MemoryPlanWriter
@@ -182,7 +183,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 
 def a_plan(world: World) -> tuple[ResourceChange, ...]:
-    return creates(world.release, **world.names)
+    return creates(world.release, "references", **world.names)
 
 
 def intent_for(world: World, changes: tuple[ResourceChange, ...] | list[ResourceChange]) -> Intent:
@@ -198,7 +199,7 @@ def the_plan(written: tuple[WrittenResource, ...]) -> WrittenResource:
 
 
 async def test_it_says_which_release_it_takes(world):
-    assert await world.writer.release() == world.release
+    assert (await world.writer.form()).release == world.release
 
 
 async def test_the_patient_of_the_same_server_is_the_one_that_was_read(world):
@@ -223,6 +224,13 @@ async def test_what_was_written_is_returned_in_the_order_of_the_changes_and_held
     assert {(h.identity, h.id, h.version_id) for h in held} == {(w.identity, w.id, w.version_id) for w in written}
 
 
+async def test_a_server_that_keeps_everything_has_lost_nothing(world):
+    written = await written_plan(world)
+    assert [issue for each in written for issue in each.issues] == []
+    (after,) = await world.writer.write(intent_for(world, [an_update(the_plan(written), title="Other")]), ())
+    assert after.issues == ()
+
+
 async def test_the_plan_points_at_the_goals_by_the_ids_that_the_server_gave_them(world):
     written = await written_plan(world)
     goals = [each.id for each in written if each.type == "Goal"]
@@ -237,6 +245,38 @@ async def test_companions_are_written_with_the_plan(world):
     for each in written:
         assert len(world.companions("Provenance", each)) == 1
         assert len(world.companions("AuditEvent", each)) == 1
+
+
+def tagged(bodies: Iterable[Json], exchange: str, installation: str) -> list[Json]:
+    tags = [
+        {"system": EXCHANGE_TAG, "code": exchange},
+        {"system": INSTALLATION_TAG, "code": installation},
+    ]
+    return [
+        {**body, "meta": {**body.get("meta", {}), "tag": tags}} if body["resourceType"] == "Provenance" else body
+        for body in bodies
+    ]
+
+
+async def test_it_finds_out_who_of_us_wrote_what_stands_there_the_newest_first(world):
+    plan_and_goals = await written_plan(world)
+    plan, goal = the_plan(plan_and_goals), next(each for each in plan_and_goals if each.type == "Goal")
+    references = {f"{each.type}/{each.id}" for each in (plan, goal)}
+    assert await world.writer.writings(references) == ()
+    for number in (1, 2):
+        intent = intent_for(world, [an_update(plan, title=f"Title {number}")])
+        companions = [
+            {**body, "recorded": f"2026-03-0{number}T00:00:00Z"} if body["resourceType"] == "Provenance" else body
+            for body in companions_of(intent, world.release, **world.names)
+        ]
+        (plan,) = await world.writer.write(intent, tagged(companions, f"exchange-{number}", "store-1"))
+    found = await world.writer.writings(references)
+    assert [(each.reference, each.exchange, each.installation) for each in found] == [
+        (f"CarePlan/{plan.id}", "exchange-2", "store-1"),
+        (f"CarePlan/{plan.id}", "exchange-1", "store-1"),
+    ]
+    assert found[0].at.startswith("2026-03-02T00:00:00")
+    assert await world.writer.writings({f"Goal/{goal.id}"}) == ()
 
 
 async def test_companions_are_not_written_where_the_plan_is_refused(world):

@@ -151,3 +151,17 @@ async def test_a_holder_whose_connection_breaks_is_stopped_and_told(place, postg
         assert asyncio.current_task().cancelling() == 0
         async with store.plans.patient_lock(TARGET, PATIENT):
             pass
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_a_stopped_process_keeps_the_file_lock_until_it_is_ended(place, holder):
+    """It lives, on this very machine: a person ends it. Nobody takes what it may still write over."""
+    holder.send_signal(signal.SIGSTOP)
+    async with open_store(place.url, lock_seconds=0.5) as store:
+        with pytest.raises(StoreUnavailableError) as raised:
+            async with store.plans.patient_lock(TARGET, PATIENT):
+                pytest.fail("the stopped process holds it")
+        assert "Look for a run that hangs" in raised.value.mend
+        await kill(holder)
+        async with store.plans.patient_lock(TARGET, PATIENT):
+            pass

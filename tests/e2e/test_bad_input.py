@@ -184,10 +184,12 @@ def test_a_server_of_another_fhir_version(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_setting_names_the_nearest_one(tmp_path: Path) -> None:
-    (tmp_path / "careplan.toml").write_text('[polcy]\nnew_plans = "draft"\n')
-    assert_clear(careplan(tmp_path, "audit", "list"), 2, "polcy", "policy")
-    (tmp_path / "careplan.toml").write_text('[policy]\nnew_plan = "draft"\n')
-    assert_clear(careplan(tmp_path, "audit", "list"), 2, "new_plans")
+    (tmp_path / "careplan.toml").write_text('[knowlege]\noverlay = "site"\n')
+    assert_clear(careplan(tmp_path, "audit", "list"), 2, "knowlege", "knowledge")
+    (tmp_path / "careplan.toml").write_text('[knowledge]\noverly = "site"\n')
+    assert_clear(careplan(tmp_path, "audit", "list"), 2, "overlay")
+    (tmp_path / "careplan.toml").write_text('[policy]\nnew_plans = "draft"\n')
+    assert_clear(careplan(tmp_path, "audit", "list"), 2, "protocols/review/policy.yaml")
 
 
 def test_a_misspelt_variable_names_the_nearest_one(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from careplan_exchange.sources import BundleSource
 from tests.support.hospital import TODAY, knowledge
 from tests.support.patients import synthetic
 from tests.support.plans import a_proposal
+from tests.support.policies import overlay
 from tests.support.product import careplan
 
 SHOWN = "09-inherited-risks-and-liver-disease"
@@ -58,7 +59,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
             "TMPDIR": str(deep),
             "COLUMNS": "80",
             "CAREPLAN_STORE__URL": f"sqlite:///{home / 'real.db'}",
-            "CAREPLAN_POLICY__NEW_PLANS": "review",
+            "CAREPLAN_KNOWLEDGE__OVERLAY": str(overlay(tmp_path_factory.mktemp("real"))),
         },
         timeout=300,
     )

@@ -104,8 +104,8 @@ class Reader:
             process.wait()
 
 
-def test_the_page_has_the_three_ways_and_a_place_for_the_patients() -> None:
-    assert len(sections()) == 4
+def test_the_page_has_the_three_ways_a_place_for_the_patients_and_what_comes_before_writing() -> None:
+    assert len(sections()) == 5
     assert [block.kind for block in sections()[""]] == ["sh"]
     assert {block.kind for blocks in sections().values() for block in blocks} == {"sh", "toml"}
 

@@ -13,7 +13,10 @@ from careplan_exchange.sandbox import PATIENTS
 from tests.support.product import SYNTHETIC_TODAY, careplan, command, environment
 from tests.support.servers import announced_url, start_sandbox
 
-SCOPES = "system/*.rs system/CarePlan.cu system/Goal.cu system/Provenance.c system/AuditEvent.c system/DetectedIssue.cu"
+SCOPES = (
+    "system/*.rs system/CarePlan.cu system/Goal.cu system/ServiceRequest.cu system/NutritionOrder.cu "
+    "system/DetectedIssue.cu system/Provenance.c system/AuditEvent.c"
+)
 PAGE = Path(__file__).parents[2] / "docs" / "connect-your-server.md"
 
 

@@ -73,12 +73,13 @@ def test_the_plan_stands_on_the_target_alone_for_whoever_has_the_same_identifier
     (plan,) = target.authored("CarePlan", there)
     assert plan["status"] == "draft"
     assert plan["subject"]["reference"] == f"Patient/{there}"
-    goals = target.authored("Goal", there)
-    assert {f"CarePlan/{plan['id']}", *(f"Goal/{goal['id']}" for goal in goals)} == {
+    goals, requests = target.authored("Goal", there), target.authored("ServiceRequest", there)
+    assert {f"{one['resourceType']}/{one['id']}" for one in (plan, *goals, *requests)} == {
         one["reference"] for one in receipt["resources"]
     }
     assert goals
-    for written in (plan, *goals):
+    assert requests
+    for written in (plan, *goals, *requests):
         assert not re.search(rf'"Patient/{re.escape(here)}"', json.dumps(written, default=str))
     assert everything(source) == before
 

@@ -13,7 +13,7 @@ from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.ledger import Entry
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord, Resource
-from careplan_exchange.model.review import Pending, ReviewPolicy
+from careplan_exchange.model.review import Pending, ReviewPolicy, ReviewStep
 from careplan_exchange.sources import BundleSource
 from careplan_exchange.store import MemoryLedger, MemoryPlanStore
 from careplan_exchange.writer import MemoryPlanWriter
@@ -22,7 +22,10 @@ from tests.support.patients import synthetic
 
 TODAY = date(2026, 11, 24)
 URL = "https://hospital.example.org/fhir"
-AUTHORED = ("CarePlan", "Goal", "ServiceRequest", "MedicationRequest", "DetectedIssue")
+AUTHORED = (
+    "CarePlan", "Goal", "ServiceRequest", "NutritionOrder", "MedicationRequest", "DetectedIssue",
+    "DocumentReference",
+)  # fmt: skip
 
 
 @cache
@@ -101,6 +104,7 @@ class Hospital:
         self.clock = TickingClock()
         self.ids = CountingIds()
         self.policy = policy or ReviewPolicy()
+        self.standing = exchange.Standing()
 
     def steps(self) -> exchange.Steps:
         return exchange.Steps(
@@ -113,6 +117,7 @@ class Hospital:
             knowledge=knowledge(),
             policy=self.policy,
             version="0.0.0",
+            standing=self.standing,
         )
 
     async def sync(
@@ -123,7 +128,13 @@ class Hospital:
         accepting: Pending | None = None,
         exchange_id: str | None = None,
     ) -> Receipt:
-        asked = ExchangeRequest(endpoint="hospital", patient=self.source.patient, approve=approve)
+        """One run. A review that nobody has signed yet is approved by one person."""
+        asked = ExchangeRequest(
+            endpoint="hospital", patient=self.source.patient, approve=approve, by="Dr Who" if approve else None
+        )
+        if accepting is not None and not accepting.steps:
+            step = ReviewStep(kind="approve", by="Dr Who", at=self.clock.now().isoformat())
+            accepting = msgspec.structs.replace(accepting, steps=(step,))
         return await exchange.sync(
             self.steps(),
             exchange.Request(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from careplan_exchange import bootstrap, config
+from careplan_exchange import config, inquiries
 from careplan_exchange.fhir import Connection, FhirClient, Pacing, connect
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.record import PatientRecord
@@ -75,7 +75,7 @@ async def reader(folder: Path, url: str, waits: Waits | None = None, **changes: 
     unhurried = partial(connect, pacing=Pacing(sleep=(waits or Waits()).sleep))
     endpoints = endpoint(url, **{"attempts": 2, "max_response_mb": 64} | changes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bootstrap, "connect", unhurried)
+        patch.setattr(inquiries, "connect", unhurried)
         async with product(folder, url, endpoints=endpoints) as services:
 
             async def read(patient: str) -> PatientRecord:

@@ -33,6 +33,12 @@ class WeakServer:
         self.hides: set[str] = set()  # types that its searches do not find
         self.page_is_cut = False
         self.refuses: dict[str, int] = {}  # type → status of every create of it
+        self.when_refused: Callable[[], object] | None = None
+        self.deletes = True
+        self.sends_twice = False  # the network does; the answer is that to the second
+        self.moves = False  # an update makes another resource of it
+        self.read_only_after: int | None = None  # so many writes are taken
+        self.rewrites: Callable[[dict[str, Any]], dict[str, Any]] = dict
         self.before_write: Callable[[], None] | None = None
         self.after_write: Callable[[], None] | None = None
         self.lost: str | None = None  # "request" or "answer" of the next write
@@ -52,7 +58,7 @@ class WeakServer:
         """A new version of a resource, or a new resource where it has no id."""
         resource_id = body.get("id") or str(len(self.versions) + 1)
         versions = self.versions.setdefault(f"{body['resourceType']}/{resource_id}", [])
-        kept = {name: value for name, value in body.items() if name not in self.drops}
+        kept = self.rewrites({name: value for name, value in body.items() if name not in self.drops})
         meta = {"versionId": self.version_of(len(versions) + 1)}
         stored: dict[str, Any] = decode(encode({**kept, "id": resource_id, "meta": meta}))
         versions.append(stored)
@@ -75,19 +81,33 @@ class WeakServer:
             return httpx.Response(200, json=self._capabilities())
         if request.method == "GET":
             return self._get(path, request)
+        if request.method == "DELETE":
+            return self._delete(path)
         body = decode(request.content)
         if _is_batch(request):
             entries = [self._as_entry(self._search(entry["request"]["url"])) for entry in body["entry"]]
             return _json(200, {"resourceType": "Bundle", "type": "batch-response", "entry": entries})
         return self._write(path, request, body)
 
+    def _delete(self, place: str) -> httpx.Response:
+        if not self.deletes or self.read_only_after is not None:
+            return _json(405, {})
+        self.delete(place)
+        return httpx.Response(204)
+
     def _write(self, path: str, request: httpx.Request, body: dict[str, Any]) -> httpx.Response:
+        if self.read_only_after is not None:
+            self.read_only_after -= 1
+            if self.read_only_after < 0:
+                return _json(405, {})
         lost, self.lost = self.lost, None
         if lost == "request":
             raise httpx.ReadTimeout("lost", request=request)
         if self.before_write is not None:
             self.before_write, hook = None, self.before_write
             hook()
+        if self.sends_twice:
+            self._direct(path, request, body)
         answer = self._transaction(body) if not path else self._direct(path, request, body)
         if self.after_write is not None:
             self.after_write, hook = None, self.after_write
@@ -138,6 +158,8 @@ class WeakServer:
             status, stored = self._update(path, body, request.headers.get("If-Match"))
         elif path in self.refuses:
             status, stored = self.refuses[path], None
+            if self.when_refused is not None:
+                self.when_refused()
         else:
             existing = self._existing(request.headers.get("If-None-Exist"), path)
             status, stored = (200, existing) if existing is not None else (201, self.put(body))
@@ -155,6 +177,9 @@ class WeakServer:
         current = versions[-1].get("meta", {}).get("versionId")
         if self.checks_versions and current is not None and if_match != f'W/"{current}"':
             return 409, None
+        if self.moves:
+            self.delete(place)
+            return 200, self.put({name: value for name, value in body.items() if name != "id"})
         return 200 if current is not None else 201, self.put({**body, "id": place.split("/")[1]})
 
     def _existing(self, condition: str | None, resource_type: str) -> dict[str, Any] | None:

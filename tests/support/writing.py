@@ -10,6 +10,7 @@ from careplan_exchange.audit import CompanionContext, companions
 from careplan_exchange.model.changes import Base, Intent, Json, Rendered, ResourceChange, WrittenResource
 from careplan_exchange.model.codec import encode
 from careplan_exchange.model.record import FhirRelease, PatientRecord, Resource
+from careplan_exchange.model.target import Rung, TargetForm
 from careplan_exchange.writer import render
 from tests.support.plans import a_context, a_proposal
 
@@ -35,11 +36,20 @@ def a_create(rendered: Rendered) -> ResourceChange:
     )
 
 
-def creates(release: FhirRelease = "R4", **names: Any) -> tuple[ResourceChange, ...]:
+def creates(release: FhirRelease = "R4", rung: Rung = "detail", **names: Any) -> tuple[ResourceChange, ...]:
     """A whole plan that is not on the server yet. `names` are the arguments of `a_proposal`."""
     patient = names.get("patient", "Patient/p1")
     context = a_context(source_patient=patient, subject=patient)
-    return tuple(a_create(each) for each in render(a_proposal(**names), context, release))
+    form = TargetForm(release=release, rung=rung)
+    return tuple(a_create(each) for each in render(a_proposal(**names), context, form))
+
+
+def as_written(change: ResourceChange) -> WrittenResource:
+    """What a server that keeps everything makes of a create."""
+    stored = {**change.body, "id": "7", "meta": {"versionId": "1"}}
+    return WrittenResource(
+        identity=change.identity, type=change.type, id="7", version_id="1", action="create", stored=stored
+    )
 
 
 def an_update(written: WrittenResource, **elements: Any) -> ResourceChange:

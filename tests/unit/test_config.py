@@ -17,8 +17,9 @@ SECRET = "the-secret-itself"
 SECTIONS: dict[str, type[BaseModel]] = {
     "store": config.Store,
     "server": config.Server,
-    "policy": config.Policy,
+    "audit": config.Audit,
     "knowledge": config.Knowledge,
+    "ledger": config.Ledger,
 }
 
 
@@ -54,7 +55,6 @@ def refused(*said: str, file: Path | None = None) -> SettingsError:
 
 def test_without_a_file_and_a_variable_everything_has_a_safe_default() -> None:
     settings = load()
-    assert settings.policy == config.Policy(new_plans="draft", changes_to_active_plans="review")
     assert settings.server.host == "127.0.0.1"
     assert settings.log_level == "WARNING"
     assert dict(settings.endpoints) == {}
@@ -73,11 +73,11 @@ def test_a_named_file_is_read_instead(folder: Path) -> None:
 def test_a_variable_stands_over_the_file_and_the_rest_of_the_section_stays(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toml(folder, '[server]\nport = 9001\nhost = "127.0.0.2"\n[policy]\nnew_plans = "review"\n')
+    toml(folder, '[server]\nport = 9001\nhost = "127.0.0.2"\n[knowledge]\noverlay = "site"\n')
     monkeypatch.setenv("CAREPLAN_SERVER__PORT", "9003")
     settings = load()
     assert (settings.server.port, settings.server.host) == (9003, "127.0.0.2")
-    assert settings.policy.new_plans == "review"
+    assert settings.knowledge.overlay == Path("site")
 
 
 def test_a_variable_completes_an_endpoint_of_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +88,8 @@ def test_a_variable_completes_an_endpoint_of_the_file(folder: Path, monkeypatch:
 
 
 def test_a_section_may_come_as_json_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAREPLAN_POLICY", '{"new_plans": "active"}')
-    assert load().policy.new_plans == "active"
+    monkeypatch.setenv("CAREPLAN_KNOWLEDGE", '{"overlay": "site"}')
+    assert load().knowledge.overlay == Path("site")
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:
@@ -106,8 +106,8 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[polcy]\nnew_plans = "draft"', ("'polcy'", "'policy'")),
-        ('[policy]\nnew_plan = "draft"', ("'policy.new_plan'", "'new_plans'")),
+        ('[knowlege]\noverlay = "x"', ("'knowlege'", "'knowledge'")),
+        ('[policy]\nnew_plans = "draft"', ("'policy'", "protocols/review/policy.yaml")),
         ("[server]\nprot = 1", ("'server.prot'", "'port'")),
         ('[store]\nulr = "x"', ("'store.ulr'", "'url'")),
         ('[knowledge]\noverly = "x"', ("'knowledge.overly'", "'overlay'")),
@@ -153,7 +153,7 @@ def test_a_misspelt_key_of_an_endpoint_in_a_variable_is_refused(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[policy]\nnew_plans = "yes"', "'policy.new_plans'"),
+        ("[knowledge]\noverlay = 7", "'knowledge.overlay'"),
         ("[server]\nport = 65536", "'server.port'"),
         ('[endpoints.a]\nurl = "ftp://x.org"', "'endpoints.a.url'"),
         ("[endpoints.a]\nattempts = 3", "'endpoints.a.url'"),
@@ -174,6 +174,13 @@ def test_a_misspelt_key_of_an_endpoint_in_a_variable_is_refused(monkeypatch: pyt
 def test_a_value_that_cannot_be_names_its_setting(folder: Path, text: str, said: str) -> None:
     toml(folder, text)
     refused(said)
+
+
+def test_a_repository_that_is_not_named_is_asked_for(folder: Path) -> None:
+    toml(folder, '[audit]\nevents = "repository"\n')
+    refused("audit", "`repository`")
+    toml(folder, '[audit]\nevents = "repository"\nrepository = "arr"\n')
+    assert config.load().audit.repository == "arr"
 
 
 def test_every_fault_of_a_file_is_named_at_once(folder: Path) -> None:
@@ -328,7 +335,11 @@ def test_each_commented_line_is_a_setting_once_it_is_uncommented(folder: Path, n
     def uncomment(match: re.Match[str]) -> str:
         nonlocal count
         count += 1
-        partner = {"oidc_issuer": "oidc_audience", "client_key": "client_certificate"}.get(name)
+        partner = {
+            "oidc_issuer": "oidc_audience",
+            "client_key": "client_certificate",
+            "old_key_files": "key_file",
+        }.get(name)
         return "" if count == number or (partner and commented()[count] == partner) else match[0]
 
     text = COMMENTED.sub(uncomment, TEMPLATE)

@@ -24,18 +24,22 @@ from careplan_exchange.errors import (
     UnsettledWriteError,
     VersionConflictError,
 )
+from careplan_exchange.exchange.path import MERGE_ATTEMPTS
 from careplan_exchange.model.changes import Intent, Json, Settlement, WrittenResource
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
-from careplan_exchange.model.review import Pending, ReviewPolicy
+from careplan_exchange.model.review import Pending, ReviewPolicy, ReviewRule
 from careplan_exchange.store import MemoryPlanStore
 from careplan_exchange.writer import MemoryPlanWriter
+from careplan_exchange.writer.bundle import resolved
 from tests.support.hospital import TODAY, URL, Hospital, HospitalSource, knowledge
 from tests.support.patients import NAMES
 
-REVIEW_NEW = ReviewPolicy(new_plans="review")
+AUTO_NEW = ReviewPolicy(rules=(ReviewRule(change=("new",), needs="auto"),))
+AUTO = ReviewPolicy(rules=(ReviewRule(change=("new", "changed", "retired", "status"), needs="auto"),))
+REVIEW_NEW = ReviewPolicy(new_plans="hold")
 
 
 class DiedError(BaseException):
@@ -137,7 +141,7 @@ async def test_the_write_brings_provenance_and_audit_events() -> None:
 
 
 async def test_the_policy_active_writes_a_new_plan_as_active() -> None:
-    hospital = Hospital(policy=ReviewPolicy(new_plans="active"))
+    hospital = Hospital(policy=AUTO_NEW)
     assert (await hospital.sync()).outcome == "written"
     assert hospital.plan()["status"] == "active"
 
@@ -145,7 +149,7 @@ async def test_the_policy_active_writes_a_new_plan_as_active() -> None:
 async def test_the_policy_active_leaves_a_draft_that_stands_already_a_draft() -> None:
     hospital = Hospital()
     await hospital.sync()
-    hospital.policy = ReviewPolicy(new_plans="active")
+    hospital.policy = AUTO_NEW
     assert (await hospital.sync()).outcome == "unchanged"
     assert hospital.plan()["status"] == "draft"
 
@@ -268,13 +272,15 @@ async def test_an_approval_carries_out_exactly_what_was_shown() -> None:
     receipt = await hospital.sync(accepting=pending)
     assert receipt.outcome == "written"
     after = hospital.everything()
-    shown = {change.reference: change for change in pending.change_set.to_write}
-    assert {reference for reference in after if after[reference] != before.get(reference)} == set(shown)
-    for reference, change in shown.items():
-        sent = {key: value for key, value in after[reference].items() if key != "meta"}
-        assert decode(encode(sent)) == decode(
-            encode({key: value for key, value in change.body.items() if key != "meta"})
-        )
+    shown = {change.identity: change for change in pending.change_set.to_write}
+    placed = {body["identifier"][0]["value"]: reference for reference, body in after.items()}
+    written = {identity for identity, place in placed.items() if after[place] != before.get(place)}
+    assert written == set(shown)
+    became = {change.full_url: placed[identity] for identity, change in shown.items()}
+    for identity, change in shown.items():
+        sent = {key: value for key, value in after[placed[identity]].items() if key not in {"id", "meta"}}
+        meant = {key: value for key, value in change.body.items() if key not in {"id", "meta"}}
+        assert decode(encode(sent)) == decode(encode(resolved(meant, became)))
     assert (await hospital.sync()).outcome == "unchanged"
 
 
@@ -334,7 +340,7 @@ async def test_an_approval_is_not_carried_over_to_what_a_conflict_brings() -> No
 
 async def test_the_policy_write_changes_a_plan_in_use_without_a_person() -> None:
     hospital = await a_plan_in_use()
-    hospital.policy = ReviewPolicy(changes_to_active_plans="write")
+    hospital.policy = AUTO
     assert (await hospital.sync()).outcome == "written"
     assert hospital.plan()["status"] == "active"
     assert await hospital.plans.pendings() == ()
@@ -392,14 +398,30 @@ async def test_an_approved_conflict_is_decided_for_ours_and_the_draft_stays_a_dr
     assert (await hospital.sync()).outcome == "unchanged"
 
 
-@pytest.mark.parametrize("approve", [False, True])
-@pytest.mark.parametrize("policy", [ReviewPolicy(), ReviewPolicy(new_plans="active"), REVIEW_NEW])
-async def test_a_deleted_plan_comes_back_only_when_a_person_says_so(policy: ReviewPolicy, approve: bool) -> None:
+POLICIES = [ReviewPolicy(), AUTO_NEW, REVIEW_NEW]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_a_deleted_plan_stays_deleted_and_nobody_is_asked(policy: ReviewPolicy) -> None:
     hospital = Hospital()
     await hospital.sync()
     hospital.policy = policy
     hospital.writer.delete("CarePlan", hospital.plan()["id"])
-    assert (await hospital.sync(approve=approve)).outcome == "review"
+    before = hospital.everything()
+    receipt = await hospital.sync()
+    assert receipt.outcome == "unchanged"
+    assert "reconcile.left-deleted" in {issue.key for issue in receipt.issues}
+    assert hospital.everything() == before
+    assert await hospital.plans.pendings() == ()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_a_deleted_plan_comes_back_only_when_a_person_says_so(policy: ReviewPolicy) -> None:
+    hospital = Hospital()
+    await hospital.sync()
+    hospital.policy = policy
+    hospital.writer.delete("CarePlan", hospital.plan()["id"])
+    assert (await hospital.sync(approve=True)).outcome == "review"
     assert hospital.writer.resources("CarePlan") == ()
     pending = await the_pending(hospital)
     receipt = await hospital.sync(approve=pending.request.approve, accepting=pending)
@@ -436,7 +458,7 @@ async def test_a_plan_that_keeps_changing_is_given_up_after_a_few_attempts() -> 
     writer.before_write = raising(VersionConflictError("changed", mend="again"))
     with pytest.raises(VersionConflictError) as caught:
         await hospital.sync(exchange_id="e")
-    assert writer.writes == exchange.MERGE_ATTEMPTS
+    assert writer.writes == MERGE_ATTEMPTS
     assert caught.value.exit_code == 4
     assert_nothing_written(hospital)
     assert await open_intents(hospital) == ()
@@ -474,7 +496,7 @@ async def test_a_server_that_fails_every_write_is_unavailable_and_not_somebody_e
     assert caught.value.exit_code == 5
     assert "somebody" not in caught.value.detail
     assert "500" in caught.value.detail
-    assert writer.writes == exchange.MERGE_ATTEMPTS
+    assert writer.writes == MERGE_ATTEMPTS
     assert_nothing_written(hospital)
     assert await open_intents(hospital) == ()
     failed = (await hospital.entries("e"))[-1]
@@ -551,15 +573,15 @@ async def test_while_the_server_cannot_be_asked_the_intent_stays_open() -> None:
 
 async def test_a_database_that_fails_after_the_write_leaves_it_to_be_settled() -> None:
     hospital = Hospital()
-    close = hospital.plans.close_intent
+    close = hospital.plans.commit_intent
 
     async def full(*_: Any) -> None:
         raise StoreUnavailableError("The disk is full.", mend="Make room.")
 
-    hospital.plans.close_intent = full
+    hospital.plans.commit_intent = full
     with pytest.raises(StoreUnavailableError):
         await hospital.sync()
-    hospital.plans.close_intent = close
+    hospital.plans.commit_intent = close
     assert (await hospital.sync()).outcome == "unchanged"
     assert len(hospital.writer.resources("CarePlan")) == 1
 
@@ -671,7 +693,7 @@ async def test_two_hospitals_with_the_same_patient_id_do_not_hide_each_others_re
 async def test_the_receipt_has_the_shape_that_scripts_rely_on() -> None:
     hospital = Hospital("07-year-of-birth-only-and-odd-values")
     body = decode(encode(await hospital.sync(exchange_id="the-exchange")))
-    assert list(body) == ["outcome", "resources", "issues", "exchange"]
+    assert list(body) == ["outcome", "resources", "issues", "exchange", "review"]
     assert body["exchange"] == "the-exchange"
     for resource in body["resources"]:
         assert set(resource) == {"reference", "versionId", "action"}
@@ -729,18 +751,21 @@ async def test_what_the_planner_says_reaches_the_receipt() -> None:
 @pytest.mark.parametrize(
     ("prepare", "events"),
     [
-        ("new", ["started", "planned", "compared", "write.intent", "finished"]),
+        ("new", ["started", "planned", "compared", "write.intent", "written", "review.waiting", "finished"]),
         ("unchanged", ["started", "planned", "compared", "finished"]),
         ("review", ["started", "planned", "compared", "review.waiting", "finished"]),
         (
             "lost answer",
-            ["started", "planned", "compared", "write.intent", "write.unknown", "settled", "finished"],
+            [
+                *("started", "planned", "compared", "write.intent", "write.unknown", "settled"),
+                *("review.waiting", "finished"),
+            ],
         ),
         (
             "lost request",
             [
                 *("started", "planned", "compared", "write.intent", "write.unknown", "settled"),
-                *("planned", "compared", "write.intent", "finished"),
+                *("planned", "compared", "write.intent", "written", "review.waiting", "finished"),
             ],
         ),
     ],

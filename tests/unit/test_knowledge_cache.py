@@ -17,7 +17,7 @@ class Maker:
     def __init__(self):
         self.calls = 0
 
-    def __call__(self):
+    def __call__(self, _digest):
         self.calls += 1
         return {"made": self.calls}
 
@@ -76,7 +76,7 @@ def test_a_place_that_cannot_be_written_costs_nothing_but_time(place, monkeypatc
 
 
 def test_an_error_is_raised_and_not_kept(place):
-    def fail():
+    def fail(_digest):
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):

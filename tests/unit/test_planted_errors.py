@@ -327,6 +327,21 @@ PLANTED = {
         "`when` can never hold",
         "Mend the comparison",
     ),
+    # --- the review policy
+    "a conflict that needs nobody": Planted(
+        "protocols/review/policy.yaml",
+        "{change: [conflict, deleted], needs: one}",
+        "{change: [conflict, deleted], needs: auto}",
+        "without a person",
+        "one, two or never",
+    ),
+    "two rules that contradict each other": Planted(
+        "protocols/review/policy.yaml",
+        "",
+        "  - {change: [recheck], needs: one}\n",
+        "says 'auto' of the same",
+        "Remove one",
+    ),
 }
 
 

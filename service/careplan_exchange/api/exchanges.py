@@ -66,6 +66,7 @@ async def create_exchange(
         patient=body.patient,
         today=body.today,
         approve=body.approve,
+        by=caller.name if body.approve else None,
     )
     try:
         row = await runner.submit(request, _stored_key(caller.name, idempotency_key))

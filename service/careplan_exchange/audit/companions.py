@@ -20,9 +20,13 @@ _ACTIVITIES: tuple[tuple[Action, Literal["CREATE", "UPDATE"]], ...] = (("create"
 
 
 def companions(
-    changes: Iterable[ResourceChange], proposal: Proposal, context: CompanionContext, release: FhirRelease
+    changes: Iterable[ResourceChange],
+    proposal: Proposal,
+    context: CompanionContext,
+    release: FhirRelease,
 ) -> tuple[Json, ...]:
-    """One Provenance for what is created and one for what is updated, then one AuditEvent per resource.
+    """One Provenance for what is created and one for what is updated, then one AuditEvent per resource where they
+    go with the write.
 
     A reference to a resource that is created in the same transaction is its `urn:uuid:`.
     """
@@ -32,4 +36,5 @@ def companions(
         for action, activity in _ACTIVITIES
         if (of_kind := tuple(change for change in sent if change.action == action))
     ]
-    return (*made, *(audit_event(change, context, release) for change in sent))
+    events = (audit_event(change, context, release) for change in sent if context.events)
+    return (*made, *events)

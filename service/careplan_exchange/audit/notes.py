@@ -11,6 +11,8 @@ from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.ports import Clock, Ledger
 
+from .trail import trail
+
 
 class Notes:
     """The ledger entries of one exchange. The log gets the same events with counts only and the ids hashed."""
@@ -19,6 +21,7 @@ class Notes:
         self._ledger = ledger
         self._clock = clock
         self._exchange = exchange
+        self._target = target
         self._entries: list[Entry] = []
         self._log = logs.get_logger().bind(
             exchange=exchange, patient=logs.hashed(patient), target=logs.hashed(target)
@@ -57,13 +60,21 @@ class Notes:
         )
 
     def compared(self, changes: ChangeSet) -> None:
+        if (followed := trail()) is not None:
+            followed.concerns(self._target, changes.patient)
         counts: dict[str, int] = {"conflict": len(changes.conflicts)}
         for change in changes.changes:
             counts[change.action] = counts.get(change.action, 0) + 1
         self.add(logs.EXCHANGE_COMPARED, counts=counts)
 
     async def flush(self) -> None:
-        """Append what was noted so far. It is durable when this returns; what could not be appended is kept."""
+        """Append what was noted so far, with what servers refused, and keep what was asked of them. It is durable
+        when this returns; what could not be appended is kept for the next time."""
+        followed = trail()
+        if followed is not None:
+            await followed.keep()
+            for refusal in followed.refusals():
+                self.add(logs.EXCHANGE_REFUSED, **refusal)
         if self._entries:
             await self._ledger.append(tuple(self._entries))
             self._entries.clear()

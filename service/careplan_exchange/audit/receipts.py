@@ -31,7 +31,14 @@ def receipt_of(
                 action="pending" if waits else change.action,
             ),
         )
-    issues = (*proposal.issues, *decision.write.issues, *decision.wait.issues, *map(_waiting, decision.why))
+    lost = (issue for resource in written for issue in resource.issues)
+    issues = (
+        *proposal.issues,
+        *lost,
+        *decision.write.issues,
+        *decision.wait.issues,
+        *map(_waiting, decision.why),
+    )
     return Receipt(
         outcome="review" if decision.waits else "written" if written else "unchanged",
         resources=tuple(resources.values()),

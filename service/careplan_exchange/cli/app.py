@@ -6,7 +6,23 @@ from typing import Annotated
 
 import typer
 
-from . import audit, coverage, demo, exchange, keys, mapped, protocol, review, servers, setup
+from . import (
+    audit,
+    coverage,
+    deadletter,
+    demo,
+    drill,
+    exchange,
+    history,
+    keys,
+    mapped,
+    protocol,
+    revert,
+    review,
+    servers,
+    setup,
+    store,
+)
 from .context import GlobalOptions, set_options
 
 app = typer.Typer(
@@ -53,11 +69,16 @@ mapped.register(app)
 coverage.register(app)
 protocol.register(app)
 review.register(app)
+revert.register(app)
+deadletter.register(app)
 audit.register(app)
+history.register(app)
 servers.register(app)
 setup.register(app)
 keys.register(app)
+store.register(app)
 demo.register(app)
+drill.register(app)
 
 
 def run() -> None:

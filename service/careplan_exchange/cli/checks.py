@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from careplan_exchange import bootstrap, config, connections, installed
-from careplan_exchange.errors import CareplanError, ConfigurationError
+from careplan_exchange.audit import verify_ledger
+from careplan_exchange.errors import (
+    CareplanError,
+    ConfigurationError,
+    UnavailableError,
+    UnsupportedServerError,
+)
 from careplan_exchange.fhir import Capabilities, CircuitNote, KeyFile, Token, connect, describe, read_keys
-from careplan_exchange.store import look, open_store
+from careplan_exchange.store import Keys, key_id, look, open_store
 from careplan_exchange.store import migrate as migrate_store
-
-_WRITES = ("CarePlan", "Goal")
+from careplan_exchange.writer import form_of, takes_any
 
 
 class Check(NamedTuple):
@@ -27,7 +32,10 @@ class Check(NamedTuple):
 
 async def check_all(settings: config.Settings, *, migrate: bool) -> list[Check]:
     """Every check, in the order in which a person would mend things."""
-    checks = [_python(), await _database(settings, migrate=migrate), _knowledge(settings)]
+    database = await _database(settings, migrate=migrate)
+    checks = [_python(), database, _signing(settings), _knowledge(settings)]
+    if database.ok:
+        checks.append(await _outbox(settings))
     if not settings.endpoints:
         mend = (
             "Add [endpoints.NAME] to careplan.toml (`careplan init` writes one), or give a URL with each command."
@@ -52,8 +60,13 @@ async def _database(settings: config.Settings, *, migrate: bool) -> Check:
         facts = await look(settings.store.url, password=password)
         if migrate:
             await migrate_store(settings.store.url, password=password)
-        async with open_store(settings.store.url, password=password) as store:
-            verdict = await store.ledger.verify()
+        keys = connections.store_keys(settings)
+        signing = connections.signing_key(settings)
+        believed = connections.believed_keys(settings, signing)
+        tenant = settings.ledger.tenant
+        async with open_store(settings.store.url, password=password, keys=keys, tenant=tenant) as store:
+            verdict = await verify_ledger(store.ledger, believed)
+            sealing, mend = _sealing(keys, store.sealed_with)
     except CareplanError as error:
         return _failed("database", error)
     if verdict.problem is not None:
@@ -65,8 +78,60 @@ async def _database(settings: config.Settings, *, migrate: bool) -> Check:
         "older": f"brought from revision {facts.revision} to {facts.expected}",
         "current": f"of revision {facts.revision}",
     }[facts.state]
-    found = f"{facts.place} answers, {became}; the ledger holds ({verdict.entries} entries)"
-    return Check("database", ok=True, found=found)
+    found = f"{facts.place} answers, {became}; the ledger holds ({verdict.entries} entries); {sealing}"
+    return Check("database", ok=True, found=found, mend=mend)
+
+
+def _sealing(keys: Keys | None, sealed_with: str | None) -> tuple[str, str]:
+    """How what is clinical stands in the store, and the mend where that can be better."""
+    if keys is None:
+        mend = (
+            "Make a key with `careplan store key new --out FILE`, name FILE in `store.key_file`, then run "
+            "`careplan store rekey`."
+        )
+        return "clinical documents stand in the clear", mend
+    if sealed_with is None:
+        return "clinical documents are sealed in part", "Run `careplan store rekey`."
+    if sealed_with != key_id(keys.current):
+        return f"clinical documents are sealed in part with the older key {sealed_with}", (
+            "Run `careplan store rekey`, then take that key out of `store.old_key_files`."
+        )
+    return f"clinical documents are sealed with the key {sealed_with}", ""
+
+
+def _signing(settings: config.Settings) -> Check:
+    """Whether the ledger's head is signed as it grows."""
+    what = "ledger, signing"
+    try:
+        key = connections.signing_key(settings)
+        connections.believed_keys(settings, key)
+    except CareplanError as error:
+        return _failed(what, error)
+    if key is None:
+        mend = "Make a key with `careplan audit key new --out FILE`, and name FILE as ledger.signing_key_file."
+        return Check(what, ok=True, found="heads are unsigned: no key is configured", mend=mend)
+    said = settings.ledger
+    found = f"key {key.id}, every {said.sign_every_entries} entries or {said.sign_every_minutes:g} minutes"
+    return Check(what, ok=True, found=found)
+
+
+async def _outbox(settings: config.Settings) -> Check:
+    """AuditEvents that are not told: kept on purpose, or waiting for the repository."""
+    what = "audit events"
+    try:
+        async with open_store(
+            settings.store.url,
+            password=connections.store_password(settings),
+            keys=connections.store_keys(settings),
+        ) as store:
+            depth = await store.outbox.depth()
+    except CareplanError as error:
+        return _failed(what, error)
+    if settings.audit.events != "repository":
+        return Check(what, ok=True, found=f"kept here: {depth.waiting} parcel(s)")
+    found = f"sent to {settings.audit.repository}; {depth.waiting} parcel(s) wait, {depth.failed} failed before"
+    mend = "Run `careplan audit send` and see what it says." if depth.failed else ""
+    return Check(what, not depth.failed, found, mend, UnavailableError.exit_code)
 
 
 def _knowledge(settings: config.Settings) -> Check:
@@ -101,7 +166,10 @@ async def _endpoint(settings: config.Settings, name: str) -> AsyncIterator[Check
             await client.search(bootstrap.ANY_PATIENT)
             yield Check(step, ok=True, found=f"{how}: a search for Patient is allowed")
             yield _circuit(what, client.circuit, elsewhere)
-            yield _writing(what, capabilities)
+            step = f"{what}, writing"
+            if endpoint.companion is not None:
+                config.endpoint_named(settings, endpoint.companion)
+            yield _writing(step, capabilities, endpoint.companion)
     except CareplanError as error:
         yield _failed(step, error)
         if elsewhere is not None:
@@ -116,20 +184,21 @@ def _circuit(what: str, here: CircuitNote, elsewhere: CircuitNote | None) -> Che
     return Check(f"{what}, circuit", ok=True, found=found, mend="It tries again by itself after that time.")
 
 
-def _writing(what: str, capabilities: Capabilities) -> Check:
-    what = f"{what}, writing"
-    if capabilities.says_nothing:
-        found = "its CapabilityStatement lists no interactions: what it takes is found out by trying"
-        return Check(what, ok=True, found=found)
-    asked = [(kind, interaction) for kind in _WRITES for interaction in ("create", "update")]
-    missing = [
-        f"{kind} {interaction}" for kind, interaction in asked if not capabilities.supports(kind, interaction)
-    ]
-    if missing:
-        found = f"can be read; does not declare {', '.join(missing)}"
-        return Check(what, ok=True, found=found, mend="Give a --target that takes CarePlan and Goal.")
-    how = "in one transaction" if capabilities.transaction else "one by one: it declares no transaction"
-    return Check(what, ok=True, found=f"takes CarePlan and Goal, {how}")
+def _writing(what: str, capabilities: Capabilities, companion: str | None) -> Check:
+    """The rung of the write ladder on which the endpoint stands as a target, why, and what would raise it."""
+    if not takes_any(capabilities) and companion is not None:
+        return Check(what, ok=True, found=f"takes no plan and no document: a plan goes to endpoint {companion}")
+    try:
+        form = form_of(capabilities)
+    except UnsupportedServerError as error:
+        found = f"can be read; on no rung of the write ladder. {error.detail}"
+        return Check(what, ok=True, found=found, mend=error.mend)
+    how = "in one transaction" if form.atomic else "one by one: it declares no transaction"
+    shape = f"US Core {form.us_core}" if form.us_core else "no version of US Core named"
+    left_out = f"; without {', '.join(sorted(form.without))}" if form.without else ""
+    found = f"rung '{form.rung}', {how}; {shape}{left_out}. {form.why}"
+    mend = f"A higher rung needs {form.raise_by}." if form.raise_by else ""
+    return Check(what, ok=True, found=found, mend=mend)
 
 
 def _token(settings: config.Settings, name: str, token: Token, what: str) -> Check:

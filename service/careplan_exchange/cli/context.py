@@ -49,6 +49,11 @@ def set_options(options: GlobalOptions) -> None:
     settings.cache_clear()
 
 
+def store_option() -> str | None:
+    """The database of `--store`, where that was given: what is kept beside the settings' own."""
+    return _options.store
+
+
 @cache
 def settings() -> "Settings":
     """The settings of this command: file, environment, options. Also sets up the log."""

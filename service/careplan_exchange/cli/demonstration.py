@@ -89,7 +89,7 @@ async def _steps(settings_file: Path, sandbox: Sandbox, place: Path) -> None:
         await demo.kill_between_commit_and_answer(killed, settings_file)
         verdict = await services.ledger.verify()
         show.out.print("\n[bold]The ledger[/], its last exchanges:")
-        show.print_exchanges(await services.finished_exchanges(5))
+        show.print_exchanges(await services.records.exchanges(5))
         show.print_verdict(verdict)
         _claim(verdict.problem is None, "the ledger's hash chain holds")
         receipt, proposal = receipts[_SHOWN], await services.proposal("sandbox", patients[_SHOWN], TODAY)
@@ -135,6 +135,9 @@ class _Demo:
             again = await self.sync(patient)
             _claim(again.outcome == "unchanged", f"a second sync of {name} changes nothing")
         show.out.print("A second sync of each: [green]unchanged[/].")
+        waiting = await self.services.reviews.listed()
+        _claim(len(waiting) == len(patients), "each draft waits for a person to adopt it")
+        show.out.print("Each plan stands as a draft, and waits for a person to adopt it (careplan review list).")
         return receipts
 
     async def edit_as_a_clinician(self, patient: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .context import EndpointOption, JsonOption, PatientOption, SinceOption, TodayOption, with_services
+from .who import ByOption, who
 
 if TYPE_CHECKING:
     from careplan_exchange.model.exchange import ExchangeRequest
@@ -188,19 +189,32 @@ def sync(
     *,
     since: SinceOption = None,
     approve: Annotated[
-        bool, typer.Option("--approve", help="You have reviewed the plan: write it as active, goals included.")
+        bool,
+        typer.Option(
+            "--approve",
+            help="You have reviewed the plan: write it as active, goals included, as far as one person may.",
+        ),
     ] = False,
+    by: ByOption = None,
     json: JsonOption = False,
 ) -> None:
-    """The whole path. Without --approve a new plan is written as draft, its goals as proposed; a change to a plan
-    that a person has made active waits for review. Exit code 6 says that something waits."""
+    """The whole path. Without --approve a new plan is written as draft, its goals as proposed, and waits to be
+    adopted; a change to a plan that a person has made active waits for review. Exit code 6 says that something
+    waits before it is written; who may let what through is in protocols/review."""
     from careplan_exchange.bootstrap import RandomIds, failed_receipt
     from careplan_exchange.errors import CareplanError, DecisionNeededError
     from careplan_exchange.model.exchange import ExchangeRequest
 
     from . import private, show
 
-    request = ExchangeRequest(endpoint=endpoint, patient=patient, target=target, today=today, approve=approve)
+    request = ExchangeRequest(
+        endpoint=endpoint,
+        patient=patient,
+        target=target,
+        today=today,
+        approve=approve,
+        by=who(by) if approve else None,
+    )
     exchange_id = RandomIds().new()
     reading = private.reading(since)
     try:

@@ -21,7 +21,7 @@ def sandbox(
     database: Annotated[
         Path | None, typer.Option(help="Keep the data in this SQLite file (default: in memory).", metavar="FILE")
     ] = None,
-    fhir: Annotated[Literal["R4", "R5"], typer.Option(help="FHIR release.", case_sensitive=False)] = "R4",
+    fhir: Annotated[Literal["R4", "R4B", "R5"], typer.Option(help="FHIR release.", case_sensitive=False)] = "R4",
     faults: Annotated[
         bool, typer.Option("--faults", help="Offer the control route for fault drills, on loopback.")
     ] = False,
@@ -40,12 +40,25 @@ def sandbox(
             metavar="NAME",
         ),
     ] = None,
+    takes: Annotated[
+        Literal["references", "detail", "document", "nothing"],
+        typer.Option(help="What of a plan it takes: plays a weaker target, as many are (docs/ladder.md)."),
+    ] = "references",
 ) -> None:
     """A small strict FHIR server to try things on. Synthetic data only: it is unguarded, on loopback."""
     from careplan_exchange.sandbox import run
 
     settings()
-    run(port=port, load=load, database=database, release=fhir, control=faults, smart=smart, software=software)
+    run(
+        port=port,
+        load=load,
+        database=database,
+        release=fhir,
+        control=faults,
+        smart=smart,
+        software=software,
+        takes=takes,
+    )
 
 
 def serve(

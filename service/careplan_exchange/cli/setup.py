@@ -47,15 +47,24 @@ def doctor(
     migrate: Annotated[
         bool, typer.Option("--migrate", help="Bring the database to this version's schema first.")
     ] = False,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Write a resource about nobody to each endpoint, to see whether it checks versions."
+        ),
+    ] = False,
 ) -> None:
     """Check Python, database, knowledge, and each endpoint's reach, version, authentication and capabilities."""
     import asyncio
 
     from . import show
     from .checks import check_all
+    from .probing import probe_all
 
     with show.working("Checking"):
         checks = asyncio.run(check_all(settings(), migrate=migrate))
+        if probe:
+            checks += asyncio.run(probe_all(settings()))
     if json:
         show.print_json([check.as_dict() for check in checks])
     else:

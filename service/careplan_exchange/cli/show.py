@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,11 +14,13 @@ from rich.table import Table
 
 from careplan_exchange.bootstrap import Services
 from careplan_exchange.errors import CareplanError, KnowledgeError, UsageError
+from careplan_exchange.model.changes import ChangeSet
 from careplan_exchange.model.codec import encode
+from careplan_exchange.model.deadletter import DeadLetter
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.ledger import Link, Verdict
 from careplan_exchange.model.receipt import Receipt
-from careplan_exchange.model.review import Pending
+from careplan_exchange.operations.letters import LetterLine
 from careplan_exchange.review import diff_lines
 
 __all__ = ["Services", "escape"]
@@ -71,6 +73,16 @@ def working(what: str) -> Iterator[None]:
         return
     with err.status(f"{what} …"):
         yield
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A line on standard error that says how many are done of how many; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    with err.status(f"{what} …") as status:
+        yield lambda done, total: status.update(f"{what} {done} of {total} …")
 
 
 def print_json(value: Any) -> None:
@@ -132,35 +144,38 @@ def print_receipt(receipt: Receipt) -> None:
     if receipt.resources:
         out.print(shown)
     print_issues(receipt.issues)
-    if receipt.outcome == "review":
-        out.print("[bold]Next:[/] careplan review list")
+    if receipt.review is not None:
+        out.print(f"[bold]Next:[/] careplan review show {receipt.review}")
 
 
-def print_pendings(pendings: Sequence[Pending]) -> None:
-    if not pendings:
-        out.print("Nothing waits for review.")
+def print_letters(lines: Sequence[LetterLine]) -> None:
+    if not lines:
+        out.print("No exchange waits to be taken up again.")
         return
-    shown = table("Waiting for review", "id", "patient", "since", "why")
-    for pending in pendings:
-        shown.add_row(
-            pending.id, escape(pending.patient), pending.created_at[:19], escape("\n".join(pending.why))
-        )
+    shown = table("Dead letters", "id", "patient", "what went wrong", "times", "since", "state")
+    for line in lines:
+        shown.add_row(line.id, escape(line.patient), line.error, str(line.failures), line.since[:19], line.state)
     out.print(shown)
 
 
-def print_pending(pending: Pending) -> None:
-    out.print(f"[bold]{escape(pending.patient)}[/] on {escape(pending.target)}, since {pending.created_at[:19]}")
-    for sentence in pending.why:
-        out.print(f"  {escape(sentence)}")
-    print_diff(pending)
-    out.print(f"[bold]Next:[/] careplan review approve {pending.id}, or reject")
-
-
-def print_diff(pending: Pending) -> None:
-    styles = {"+": "green", "~": "yellow", "!": "bold red", "=": "blue", "-": "red"}
-    for line in diff_lines(pending.change_set):
-        style = styles.get(line.lstrip()[:1], "")
-        out.print(f"[{style}]{escape(line)}[/]" if style else escape(line))
+def print_letter(letter: DeadLetter) -> None:
+    times = "once" if letter.failures == 1 else f"{letter.failures} times"
+    out.print(
+        f"[bold]{escape(letter.patient)}[/] on {escape(letter.target)}: {letter.error}, {times} since "
+        f"{letter.created_at[:19]}; {letter.state}"
+    )
+    out.print(escape(letter.detail))
+    out.print(f"[bold]Next:[/] {escape(letter.mend)}")
+    for issue in letter.issues:
+        out.print(f"  {issue.severity} {issue.key}: {escape(issue.detail)}")
+    if letter.intent is not None:
+        out.print("It was about to write:")
+        for line in diff_lines(ChangeSet(patient=letter.patient, changes=letter.intent.changes)):
+            out.print(escape(f"  {line}"))
+    if letter.closed_by is not None:
+        out.print(f"Closed by {escape(letter.closed_by)}{escape(f': {letter.reason}' if letter.reason else '')}")
+    if letter.state == "waiting":
+        out.print(f"[bold]Then:[/] careplan deadletter replay {letter.id}, or drop")
 
 
 def print_exchanges(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -190,13 +205,38 @@ def print_links(links: Sequence[Link]) -> None:
 
 
 def print_verdict(verdict: Verdict) -> None:
-    if verdict.problem is None:
-        out.print(
-            f"[bold green]The ledger holds.[/] {verdict.entries} entries, head {verdict.entries}:{verdict.head}"
-        )
-    else:
+    if verdict.problem is not None:
         where = f" at entry {verdict.broken_at}" if verdict.broken_at is not None else ""
         out.print(f"[bold red]The ledger does not hold{where}:[/] {escape(verdict.problem)}")
+        return
+    out.print(
+        f"[bold green]The ledger holds.[/] {verdict.entries} entries, head {verdict.entries}:{verdict.head}"
+    )
+    if verdict.signed is None:
+        out.print("No signature was checked.")
+    else:
+        left = verdict.entries - verdict.signed
+        rest = f" The {left} after it are not signed yet." if left else ""
+        out.print(f"Signed up to entry {verdict.signed}, {escape(verdict.signed_at or '')}.{rest}")
+    if verdict.removed:
+        out.print(f"Entries 1 to {verdict.removed} were removed under a signed tombstone.")
+    if verdict.since:
+        out.print(f"Only what comes after entry {verdict.since} was checked.")
+
+
+@contextmanager
+def opened_for_reading(path: Path) -> Iterator[BinaryIO]:
+    """The file, read line by line. Raises UsageError."""
+    try:
+        with path.open("rb") as source:
+            yield source
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", mend="Check the path.") from None
+
+
+def asks() -> bool:
+    """Whether a person can be asked: somebody sits at the terminal."""
+    return sys.stdin.isatty()
 
 
 def read_file(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from .bundle import ID, Bundle, Entry, Header, as_resource, newest, read_bundle,
 from .capabilities import Capabilities
 from .client import FhirClient, connect
 from .connection import BasicAuth, BearerAuth, Connection, NoAuth, SmartAuth, describe
+from .heard import listening
 from .keys import Algorithm, Key, KeyFile, as_file, jwks, new_key, read_keys
 from .retry import Pacing
 from .search import Found, Query, literal, refuse_partial
@@ -45,6 +46,7 @@ __all__ = [
     "connect",
     "describe",
     "jwks",
+    "listening",
     "literal",
     "new_key",
     "newest",

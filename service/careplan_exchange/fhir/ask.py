@@ -7,6 +7,7 @@ import httpx
 import msgspec
 
 from careplan_exchange.errors import CareplanError, NotFhirError
+from careplan_exchange.model.requested import Act
 
 from .failures import outcome_unknown
 from .retry import Kind
@@ -34,7 +35,8 @@ class Asked(Protocol):
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A request. `what` names it without values, `label` is its type in metrics. `request_id` is made where it
-    is not given. `kind` decides about retries: a batch of searches is a read."""
+    is not given. `kind` decides about retries: a batch of searches is a read. `acts` is what it asks for, where
+    the URL does not say it (heard.py); `told`: what it does is recorded by what it brings."""
 
     method: str
     url: str
@@ -44,6 +46,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
     request_id: str | None = None
+    acts: tuple[Act, ...] | None = None
+    told: bool = False
 
 
 class Answer(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from careplan_exchange.errors import RecordError
 from careplan_exchange.model import codec
+from careplan_exchange.model.requested import Act
 
 from .ask import NO_CACHE, Answer, Ask, Asked, require_json
 from .bundle import Bundle, Entry, read_bundle
@@ -25,6 +26,7 @@ async def first_pages(session: Session, queries: Sequence[Asked], *, no_cache: b
             label="batch",
             body=body,
             headers=NO_CACHE if no_cache else (),
+            acts=tuple(Act(interaction="search-type", type=query.type, query=query.url) for query in queries),
         )
     )
     if answer.status == 401:

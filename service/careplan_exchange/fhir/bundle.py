@@ -189,6 +189,18 @@ def newest(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     return tuple(kept.values())
 
 
+def newest_first(versions: Iterable[Resource]) -> tuple[Resource, ...]:
+    """The versions of one resource by number; where they have none, by `meta.lastUpdated`; where not all have
+    one, as they came."""
+    found = tuple(versions)
+    if all(_NUMBER.fullmatch(one.version_id or "") for one in found):
+        return tuple(sorted(found, key=lambda one: int(one.version_id or ""), reverse=True))
+    timed = [(moment, one) for one in found if (moment := _moment(one.last_updated)) is not None]
+    if len(timed) < len(found):
+        return found
+    return tuple(one for _, one in sorted(timed, key=lambda each: each[0], reverse=True))
+
+
 def _is_newer(one: Resource, other: Resource) -> bool:
     """By `meta.lastUpdated`, else by a numeric `meta.versionId`; where neither tells, what came later."""
     moments = _moment(one.last_updated), _moment(other.last_updated)

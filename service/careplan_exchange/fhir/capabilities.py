@@ -1,5 +1,7 @@
 """CapabilityStatement: what a server says it can do (http://hl7.org/fhir/R4/capabilitystatement.html)."""
 
+import re
+
 import msgspec
 
 from careplan_exchange.errors import NotFhirError, UnsupportedServerError
@@ -7,6 +9,9 @@ from careplan_exchange.model.record import FhirRelease
 
 from .bundle import NOT_FHIR_MEND, refuse_outcome
 from .versions import RELEASES, refused_version, short
+
+_US_CORE = re.compile(r"/fhir/us/core/.*\|(\d+(?:\.\d+){0,2})", re.ASCII)
+"""A canonical of US Core with its version, whatever it names there: the guide, a server's role, a profile."""
 
 
 class _Code(msgspec.Struct, frozen=True):
@@ -28,6 +33,8 @@ class _Type(msgspec.Struct, frozen=True, rename="camel"):
     interaction: list[_Code] = []
     search_param: list[_Named] = []
     search_include: list[str] = []
+    update_create: bool = False
+    supported_profile: list[str] = []
 
 
 class _Rest(msgspec.Struct, frozen=True):
@@ -47,6 +54,8 @@ class Statement(msgspec.Struct, frozen=True, rename="camel"):
     resource_type: str
     fhir_version: str = ""
     software: _Software | None = None
+    implementation_guide: list[str] = []
+    instantiates: list[str] = []
     rest: list[_Rest] = []
 
 
@@ -56,7 +65,8 @@ _decoder = msgspec.json.Decoder(Statement)
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What one server says of itself. `interactions`, `parameters`, `includes` and `operations` (their names, no
     `$`) are by resource type; where `interactions` is empty it says nothing of any type, and everything may be
-    tried.
+    tried. `client_ids` are the types of which a client may choose the id; `us_core` is the version of US Core
+    that it names, the oldest where it names several.
 
     `batch` is also true where only transaction is listed: it is the same address, and HAPI 8.8 takes batches
     without listing them (measured). A server that does not is found out by its refusal.
@@ -71,6 +81,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, frozenset[str]]
     includes: dict[str, frozenset[str]] = {}
     operations: dict[str, frozenset[str]] = {}
+    client_ids: frozenset[str] = frozenset()
+    us_core: str | None = None
 
     @property
     def says_nothing(self) -> bool:
@@ -132,7 +144,17 @@ def capabilities_of(statement: Statement, fhir_version: str) -> Capabilities:
             for kind in rest.resource
             if kind.operation
         },
+        client_ids=frozenset(kind.type for kind in rest.resource if kind.update_create),
+        us_core=_us_core(statement, rest),
     )
+
+
+def _us_core(statement: Statement, rest: _Rest) -> str | None:
+    """http://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.implementationGuide"""
+    profiles = [profile for kind in rest.resource for profile in kind.supported_profile]
+    named = [*statement.implementation_guide, *statement.instantiates, *profiles]
+    versions = {found[1] for canonical in named if (found := _US_CORE.search(canonical))}
+    return min(versions, key=lambda version: [int(part) for part in version.split(".")], default=None)
 
 
 def _software(software: _Software | None) -> str | None:

@@ -156,6 +156,12 @@ class FhirClient:
             self._session, resource_type, resource_id, body, version_id=version_id, request_id=request_id
         )
 
+    async def delete(self, resource_type: str, resource_id: str, *, version_id: str, request_id: str) -> None:
+        """See `writes.delete`."""
+        await writes.delete(
+            self._session, resource_type, resource_id, version_id=version_id, request_id=request_id
+        )
+
     async def _get(self, resource_type: str, resource_id: str, *, no_cache: bool) -> Answer:
         return await self._session.send(
             Ask(

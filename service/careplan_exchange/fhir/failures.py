@@ -113,15 +113,19 @@ def refused(
     if 300 <= status < 400:
         return _redirected(status, what, writing=writing)
     if status in {405, 501}:
-        return UnsupportedServerError(
+        unsupported = UnsupportedServerError(
             f"{what}: the server does not support this ({status}).",
             mend="Compare with the server's CapabilityStatement; another target may take it.",
             issues=issues,
         )
+        unsupported.status = status
+        return unsupported
     said = f": {issues[0].detail.removeprefix('The server says: ').rstrip('.')}" if issues else ""
-    return RefusedError(
+    error = RefusedError(
         f"{what}: the server refused ({status}{said}).", mend=_mend(status, writing=writing), issues=issues
     )
+    error.status = status
+    return error
 
 
 def _precondition(
@@ -150,6 +154,8 @@ def _redirected(status: int, what: str, *, writing: bool) -> CareplanError:
 def _mend(status: int, *, writing: bool) -> str:
     if status in {404, 410}:
         return "Check the endpoint's base URL and the id: the server has nothing under this address."
+    if writing and status == 413:
+        return "Have the size that a request may have raised, on the server and on any proxy before it."
     if writing and status in {400, 422}:
         return (
             "The issues say which element the server does not take; its profile may ask for more than base FHIR."

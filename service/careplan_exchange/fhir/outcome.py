@@ -58,7 +58,9 @@ _MULTIPLE_MATCH_TEXT = re.compile(
 )
 _MESSAGE_NUMBER = re.compile(r"\bHAPI-\d{4}\b")
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-_PATH = re.compile(r"[A-Z][A-Za-z]+(?:\[\d+\]|\.[a-z][A-Za-z0-9]*|\.[a-z]+\([A-Za-z]*\))*")
+_PATH = re.compile(r"[A-Z][A-Za-z]+(?:\[\d+\]|\.[A-Za-z][A-Za-z0-9]*(?:\([A-Za-z]*\))?)*")
+_REMARK = re.compile(r"/\*[^*]*\*/")
+"""The HL7 validator puts the type and id of an entry's resource between the steps of a path."""
 _SEVERITIES: dict[str, Severity] = {
     "fatal": "error",
     "error": "error",
@@ -101,7 +103,8 @@ def says_several_match(outcome: Iterable[OutcomeIssue]) -> bool:
 def _as_issue(issue: OutcomeIssue) -> Issue:
     code = issue.code if _TOKEN.fullmatch(issue.code) else "unknown"
     said = [code, *_codes(issue), *_MESSAGE_NUMBER.findall(issue.diagnostics or "")]
-    paths = [path for path in (*issue.expression, *issue.location) if _PATH.fullmatch(path)]
+    said_paths = (_REMARK.sub("", path) for path in (*issue.expression, *issue.location))
+    paths = [path for path in said_paths if _PATH.fullmatch(path)]
     return Issue(
         severity=_SEVERITIES.get(issue.severity, "error"),
         code=code,

@@ -126,10 +126,16 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     text = value.strip()
     if _SECONDS.fullmatch(text):
         return float(text)
+    moment = parse_date(text)
+    return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+
+def parse_date(value: str | None) -> datetime | None:
+    """An HTTP-date (RFC 9110 §5.6.7); None where it is none. By the server's own `Date` its `Retry-After` means
+    what it says also where our clock or the server's is wrong."""
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(value or "")
         # An HTTP-date is in GMT; the asctime form does not say so.
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return max(0.0, (aware - now).total_seconds())
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -12,7 +12,17 @@ from careplan_exchange.model.record import Resource
 
 from .ask import NO_CACHE, Ask, Asked, require_json
 from .batch import first_pages as _batch
-from .bundle import NOT_FHIR_MEND, Bundle, Entry, identified, newest, read_bundle, read_header, read_resource
+from .bundle import (
+    NOT_FHIR_MEND,
+    Bundle,
+    Entry,
+    identified,
+    newest,
+    newest_first,
+    read_bundle,
+    read_header,
+    read_resource,
+)
 from .failures import refused
 from .link import next_page
 from .outcome import as_issues, parse_outcome, says_partial
@@ -191,7 +201,11 @@ async def _side_by_side(works: Sequence[Coroutine[Any, Any, T]]) -> tuple[T, ...
 
 
 async def history(session: Session, resource_type: str, resource_id: str) -> tuple[Resource, ...]:
-    """Every version of one resource that the server keeps, newest first. A deletion has no content: left out."""
+    """Every version of one resource that the server keeps, newest first. A deletion has no content: left out.
+
+    The order is that of the version numbers; where they are no numbers, of `meta.lastUpdated`: a server may give
+    them in any order (Medplum's memory repository turns it round with every call, measured).
+    """
     what = f"The history of {resource_type}"
     url = f"{session.base_url}/{resource_type}/{resource_id}/_history"
     entries: list[Entry] = []
@@ -201,7 +215,9 @@ async def history(session: Session, resource_type: str, resource_id: str) -> tup
         page = await _page(session, url, what, resource_type, no_cache=True)
         entries.extend(page.entry)
         url = next_page(session.base_url, url, page.next) if page.next is not None else ""
-    return tuple(read_resource(entry.resource, f"{what}: the answer") for entry in entries if entry.has_resource)
+    return newest_first(
+        read_resource(entry.resource, f"{what}: the answer") for entry in entries if entry.has_resource
+    )
 
 
 async def _pages(

@@ -9,9 +9,10 @@ import time
 import httpx
 
 from careplan_exchange import logs
+from careplan_exchange.errors import CareplanError, CircuitOpenError
 from careplan_exchange.ports import Ids
 
-from . import metrics
+from . import heard, metrics
 from .ask import Answer, Ask, answer_to
 from .circuit import watched
 from .connection import Connection
@@ -19,7 +20,7 @@ from .credentials import credentials_for
 from .deadline import under_way
 from .failures import busy, nothing_was_sent, outcome_unknown, unreachable
 from .link import origin_of
-from .retry import RETRIED_STATUSES, Pacing, Transient, parse_retry_after, persist
+from .retry import RETRIED_STATUSES, Pacing, Transient, parse_date, parse_retry_after, persist
 from .slots import folder_of, open_slots
 from .versions import FhirVersion
 
@@ -64,9 +65,29 @@ class Session:
         OutcomeUnknownError. After a 401 it signs in once more, where that can give another token.
         """
         request_id = ask.request_id or self._ids.new()
+        listener = heard.listener()
+        if listener is None:
+            return await self._persistently(ask, request_id, None)
+        telling = heard.Telling(ask=ask, base_url=self.base_url, request_id=request_id, at=self._pacing.now())
+        requested = None
+        try:
+            answer = await self._persistently(ask, request_id, telling)
+            requested = telling.answered(answer)
+        except CircuitOpenError:
+            raise  # nothing was sent
+        except (CareplanError, asyncio.CancelledError) as error:
+            requested = telling.unanswered(heard.error_key(error))
+            raise
+        finally:
+            if requested is not None:
+                listener(requested)
+        return answer
 
+    async def _persistently(self, ask: Ask, request_id: str, telling: heard.Telling | None) -> Answer:
         async def attempt() -> Answer:
             token = await self.credentials.header()
+            if telling is not None:
+                telling.authorization = token
             answer = await self._once(ask, request_id, token)
             if answer.status == 401:
                 renewed = await self.credentials.after_refusal(token)
@@ -102,7 +123,8 @@ class Session:
     def _raise_where_another_may_do_better(self, ask: Ask, answer: Answer) -> None:
         if answer.status not in RETRIED_STATUSES:
             return
-        wait = parse_retry_after(answer.headers.get("retry-after"), self._pacing.now())
+        now = parse_date(answer.headers.get("date")) or self._pacing.now()
+        wait = parse_retry_after(answer.headers.get("retry-after"), now)
         nothing_done = answer.status == 429 or (answer.status == 503 and wait is not None)
         if ask.kind == "write" and not nothing_done:
             raise outcome_unknown(f"{self._where} answered {answer.status} to it")

@@ -14,8 +14,7 @@ from careplan_exchange.model.record import FhirRelease
 FhirVersion = Literal["4.0", "4.3", "5.0"]
 """Major and minor, as in the `fhirVersion` parameter of a MIME type."""
 
-RELEASES: dict[FhirVersion, FhirRelease] = {"4.0": "R4", "4.3": "R4", "5.0": "R5"}
-"""R4B (4.3) differs from R4 in nothing that is read or written here."""
+RELEASES: dict[FhirVersion, FhirRelease] = {"4.0": "R4", "4.3": "R4B", "5.0": "R5"}
 
 _OTHERS = {
     "0.": "an early draft",

@@ -15,6 +15,8 @@ from careplan_exchange.model.changes import Json
 from .ask import Answer, Ask
 from .bundle import ID, read_resource
 from .failures import outcome_unknown, refused
+from .heard import acts_in, tells_of_itself
+from .outcome import parse_outcome
 from .session import Session
 
 _WHOLE_ANSWER = ("Prefer", "return=representation")
@@ -56,6 +58,8 @@ async def transaction(session: Session, bundle: Json, *, request_id: str) -> Jso
             body=codec.encode(bundle),
             headers=(_WHOLE_ANSWER,),
             request_id=request_id,
+            acts=acts_in(bundle),
+            told=tells_of_itself(bundle),
         )
     )
     if not answer.ok:
@@ -121,7 +125,38 @@ async def update(
     return _written(answer, resource_type)
 
 
+async def delete(
+    session: Session, resource_type: str, resource_id: str, *, version_id: str, request_id: str
+) -> None:
+    """DELETE of this version (`If-Match`); what is gone already is as wished. Raises as `transaction` does.
+
+    Servers may ignore `If-Match` on a delete: whoever must not delete another's version reads it right before.
+    """
+    what = f"The delete of {resource_type}"
+    answer = await session.send(
+        Ask(
+            method="DELETE",
+            url=f"{session.base_url}/{resource_type}/{resource_id}",
+            what=what,
+            label=resource_type,
+            kind="write",
+            headers=(("If-Match", f'W/"{version_id}"'),),
+            request_id=request_id,
+        )
+    )
+    if not answer.ok and answer.status != 410:
+        raise refused(answer.status, answer.body, what, writing=True)
+    _require_no_failure(answer)
+
+
+def _require_no_failure(answer: Answer) -> None:
+    """Some servers say 200 and put the failure into the body: nobody knows then what was done."""
+    if any(issue.severity in {"error", "fatal"} for issue in parse_outcome(answer.body)):
+        raise outcome_unknown("the server answered it with success and an OperationOutcome of an error")
+
+
 def _written(answer: Answer, resource_type: str) -> Written:
+    _require_no_failure(answer)
     place = _LOCATION.search(answer.headers.get("location", ""))
     resource_id, version_id = (place[2], place[3]) if place else (None, None)
     try:

@@ -37,6 +37,14 @@ class Held(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return f"{self.type}/{self.id}"
 
 
+class Ground(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Why a line of the plan is proposed now. `digest` is another one where the clinical reason is another
+    (reconcile/grounds.py says what counts); `because` are its sentences, for a person."""
+
+    digest: str
+    because: tuple[str, ...] = ()
+
+
 class Base(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What stands between us and the server since our last write, element by element.
 
@@ -44,6 +52,10 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     differing from `stored` is somebody's edit; a new rendering differing from `ours` is a new proposal. A
     server that drops or rewrites an element on the way in is therefore never mistaken for a person, and an
     element that a person has edited keeps its old `ours` and `stored` here, so that it stays theirs for good.
+
+    `grounds` are digests of the reason (Ground.digest) for the resource, by its identity, and for each line of a
+    plan, by the key of the line. A line or resource that a person took out keeps the digest under which it stood
+    last: it is its tombstone, and while the reason is the same it is not offered again.
     """
 
     identity: str
@@ -52,6 +64,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     version_id: str
     ours: Json
     stored: Json
+    grounds: dict[str, str] = {}
 
 
 class ElementChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -59,6 +72,10 @@ class ElementChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `kind`: "ours" is taken into the merged body; "theirs" is a person's edit that stays; "conflict" is changed
     on both sides: theirs stays in the merged body and a person must decide.
+
+    `why` says in a sentence why it is a conflict. `line` is the key of the activity or the identity of the goal
+    (or of the resource) that it is about; `ground` is the digest of the reason for which that is proposed, and
+    `because` are the sentences of it, on conflicts alone.
     """
 
     path: str
@@ -66,12 +83,17 @@ class ElementChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     before: Any = None
     theirs: Any = None
     ours: Any = None
+    why: str | None = None
+    line: str | None = None
+    ground: str | None = None
+    because: tuple[str, ...] = ()
 
 
 class ResourceChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`body` is what would be sent (for "unchanged": what the server holds). An update is sent with `If-Match`
     of `version_id`. `ours` is our rendering with references resolved, `theirs` and `base` what it was merged
-    with: the next base is computed from them once the server has answered (reconcile.next_base)."""
+    with: the next base is computed from them once the server has answered (reconcile.next_base). `grounds` are
+    the digests of the reasons as they are now, as in Base."""
 
     identity: str
     type: str
@@ -84,6 +106,7 @@ class ResourceChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     id: str | None = None
     version_id: str | None = None
     elements: tuple[ElementChange, ...] = ()
+    grounds: dict[str, str] = {}
 
     @property
     def reference(self) -> str:
@@ -107,7 +130,8 @@ class ChangeSet(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is about to be sent, stored before the request, so that an unknown outcome can be settled."""
+    """What is about to be sent, stored before the request, so that an unknown outcome can be settled. `reverts`
+    is the exchange that it takes back, where it does."""
 
     id: str
     exchange: str
@@ -115,10 +139,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     patient: str
     changes: tuple[ResourceChange, ...]
     created_at: str
+    reverts: str | None = None
 
 
 class WrittenResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One resource after the write, with the body as the server stored it."""
+    """One resource after the write, with the body as the server stored it; `issues` are what it did not keep."""
 
     identity: str
     type: str
@@ -126,16 +151,26 @@ class WrittenResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     version_id: str
     action: Action
     stored: Json
+    issues: tuple[Issue, ...] = ()
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A write that stands: what was meant and what the server made of it, kept so that it can be undone."""
+
+    intent: Intent
+    written: tuple[WrittenResource, ...]
+    committed_at: str
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What became of an intent whose outcome was unknown.
 
-    "committed": every resource of it stands on the server (in `written`); "absent": none does, and it may be
-    sent anew after a fresh read; "unclear": some do, or a resource with our identity holds something that we
-    did not send: a person must look.
+    "committed": every resource of it stands on the server (in `written`); "partial": the server has no
+    transactions, and those in `written` stand: they are booked, and the rest is due after a fresh read; "absent":
+    none does, and it may be sent anew after a fresh read; "unclear": some do that should not, or a resource with
+    our identity holds something that we did not send: a person must look.
     """
 
-    outcome: Literal["committed", "absent", "unclear"]
+    outcome: Literal["committed", "partial", "absent", "unclear"]
     written: tuple[WrittenResource, ...] = ()
     issues: tuple[Issue, ...] = ()

@@ -7,8 +7,14 @@ import uuid
 IDENTITY_SYSTEM = "urn:careplan-exchange:identity"
 """`Identifier.system` of every resource we author (http://hl7.org/fhir/R4/datatypes.html#Identifier)."""
 
+EXCHANGE_TAG = "urn:careplan-exchange:exchange"
+"""`meta.tag.system` of our Provenances: the code is the exchange that wrote."""
+
+INSTALLATION_TAG = "urn:careplan-exchange:installation"
+"""The same: the code is the store that remembers it (PlanStore.installation)."""
+
 PLAN_KEY = "plan"
-"""The key of the one CarePlan that a patient has from one endpoint."""
+"""The key of the one CarePlan that a patient has in use from one endpoint (`nth`: of those before it too)."""
 
 _NAMESPACE = uuid.UUID("8f0c3c66-6d0a-5a52-9f6f-6a2f5f0b7a11")
 
@@ -22,6 +28,16 @@ def identity_of(endpoint_identity: str, patient_reference: str, resource_type: s
     """
     parts = (endpoint_identity, patient_reference, resource_type, key)
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return base64.b32encode(digest[:20]).decode().lower()
+
+
+def nth(identity: str, generation: int) -> str:
+    """The identity of what comes after a thing of ours that has ended: the first (`generation` 1) is `identity`
+    itself, the second stands in its place once a person has agreed, and so on. It can be told without any memory:
+    whoever knows the first knows them all."""
+    if generation == 1:
+        return identity
+    digest = hashlib.sha256(f"{identity}\x1f{generation}".encode()).digest()
     return base64.b32encode(digest[:20]).decode().lower()
 
 

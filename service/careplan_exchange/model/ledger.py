@@ -28,9 +28,17 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The result of `audit verify`: how many entries were checked, and the first that does not fit."""
+    """The result of `audit verify`: the number of the last entry that fits, and the first that does not.
+
+    `removed` entries at the beginning are covered by tombstones; with `since` the walk began after that entry.
+    `signed` is the last entry that a head covers whose signature was checked; None where none was.
+    """
 
     entries: int
     head: str
     broken_at: int | None = None
     problem: str | None = None
+    removed: int = 0
+    since: int = 0
+    signed: int | None = None
+    signed_at: str | None = None

@@ -28,6 +28,7 @@ __all__ = [
     "Proposal",
     "ProtocolRef",
     "Reason",
+    "RequestKind",
     "Restriction",
     "Target",
     "Truth",
@@ -41,6 +42,7 @@ DISCLAIMER = (
 )
 """What stands on every plan, wherever it is shown."""
 
+RequestKind = Literal["ServiceRequest", "MedicationRequest", "NutritionOrder"]
 ActivityKind = Literal["lifestyle", "diet", "medication", "monitoring", "referral", "education"]
 
 
@@ -99,7 +101,7 @@ class ActivityProposal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     key: str
     protocol: ProtocolRef
     kind: ActivityKind
-    resource_kind: Literal["ServiceRequest", "MedicationRequest"]
+    resource_kind: RequestKind
     title: str
     description: str
     patient_text: str
@@ -119,6 +121,12 @@ class ActivityProposal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     addresses: tuple[Evidence, ...] = ()
     missing: tuple[Gap, ...] = ()
     questions: tuple[str, ...] = ()
+
+    @property
+    def stands_as(self) -> tuple[RequestKind, ...]:
+        """The types of which it may be a request: a diet is a service where a target takes no NutritionOrder."""
+        diet = self.resource_kind == "NutritionOrder"
+        return ("NutritionOrder", "ServiceRequest") if diet else (self.resource_kind,)
 
 
 class Restriction(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -17,9 +17,11 @@ class ReceiptResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`exchange` is the id under which `audit show` and `review show` find the whole story."""
+    """`exchange` is the id under which `audit show` finds the whole story, `review` the one under which a
+    person finds what waits (`review show`), also where nothing else is asked: a draft waits to be adopted."""
 
     outcome: Outcome
     resources: tuple[ReceiptResource, ...]
     issues: tuple[Issue, ...]
     exchange: str
+    review: str | None = None

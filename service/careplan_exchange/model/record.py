@@ -6,7 +6,13 @@ import msgspec
 
 from .issue import Issue
 
-FhirRelease = Literal["R4", "R5"]
+FhirRelease = Literal["R4", "R4B", "R5"]
+Shape = Literal["R4", "R5"]
+
+
+def shape_of(release: FhirRelease) -> Shape:
+    """R4B (4.3) has the shape of R4 in everything that is read or written here."""
+    return "R5" if release == "R5" else "R4"
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

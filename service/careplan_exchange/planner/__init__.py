@@ -18,6 +18,7 @@ from careplan_exchange.model.vocabulary import Vocabulary
 from .delegated import actions_of, said_in
 from .differences import differences
 from .foreign import compile_foreign, plan_resources
+from .hazards import hazards
 from .lint import lint
 from .lint_content import review_content
 from .lint_review import review
@@ -44,6 +45,7 @@ __all__ = [
     "actions_of",
     "compile_foreign",
     "differences",
+    "hazards",
     "lint",
     "lint_activities",
     "lint_policies",

@@ -1,7 +1,8 @@
 """What a `definitionCanonical` points at, as the template of an activity.
 
-A plan of care here holds service and medication requests. Every other kind of request becomes the service that is
-nearest, with a word about it; what is no request at all leaves the action as its own text. Nothing is lost.
+A plan of care here holds service and medication requests and nutrition orders. Every other kind of request
+becomes the service that is nearest, with a word about it; what is no request at all leaves the action as its own
+text. Nothing is lost.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any, cast, get_args
 
 import msgspec
 
-from careplan_exchange.model.proposal import ActivityKind
+from careplan_exchange.model.proposal import ActivityKind, RequestKind
 
 from . import elements
 from .behaviours import participants_of
@@ -61,7 +62,7 @@ def defined_by(definition: Element) -> Defined:
     if kind != "MedicationRequest" and kind not in _SERVICES:
         return Defined(template=None, said=(f"its definition is of kind {kind}, which no activity can be",))
     said = [f"its {name} is not carried" for name in _NOT_CARRIED if name in definition]
-    if kind not in {"MedicationRequest", "ServiceRequest"}:
+    if kind not in get_args(RequestKind) or (kind == "NutritionOrder" and _is_medicine(definition)):
         as_what = "medicine" if _is_medicine(definition) else "service"
         said.insert(0, f"its definition is of kind {kind}, and it stands as a {as_what} here")
     return Defined(template=_template(definition), said=tuple(said))
@@ -87,7 +88,7 @@ def _template(definition: Element) -> ActivityTemplate:
         patient_text=extension(definition, elements.PATIENT_TEXT) or description,
         patient_texts=elements.translations(definition),
         kind=cast("ActivityKind", next((kind for kind in kinds if kind in get_args(ActivityKind)), fallback)),
-        resource_kind="MedicationRequest" if medication else "ServiceRequest",
+        resource_kind="MedicationRequest" if medication else _service(definition["kind"]),
         priority=_priority(definition.get("priority")),
         codings=elements.codings(concept),
         timing=when.timing,
@@ -101,6 +102,10 @@ def _template(definition: Element) -> ActivityTemplate:
         url=definition.get("url"),
         notes=(*participants_of(definition), *_as_needed(definition)),
     )
+
+
+def _service(kind: str) -> RequestKind:
+    return "NutritionOrder" if kind == "NutritionOrder" else "ServiceRequest"
 
 
 def _priority(said: Any) -> Priority:

@@ -97,7 +97,7 @@ def run(
     A variable that is a resource (a mapping with a resourceType) is typed as one. Raises ExpressionRefusedError,
     and whatever fhirpathpy raises.
     """
-    model = models[release.lower()]
+    model = models["r5" if release == "R5" else "r4"]  # it has none of R4B, which has the shape of R4
     TypeInfo.model = model  # type: ignore[assignment] # fhirpathpy sets it itself, but only once an `is` was met
     start = [_typed(root)]
     shown = {"context": start, "ucum": "http://unitsofmeasure.org"}

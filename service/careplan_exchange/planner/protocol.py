@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from careplan_exchange.model.issue import Issue
-from careplan_exchange.model.proposal import ActivityKind, Citation, ProtocolRef
+from careplan_exchange.model.proposal import ActivityKind, Citation, ProtocolRef, RequestKind
 from careplan_exchange.model.snapshot import Coding
 
 from .expressions import Expression
@@ -100,7 +100,7 @@ class ActivityTemplate(msgspec.Struct, frozen=True, kw_only=True):
     patient_text: str
     patient_texts: Mapping[str, str]
     kind: ActivityKind
-    resource_kind: Literal["ServiceRequest", "MedicationRequest"]
+    resource_kind: RequestKind
     priority: Priority
     codings: tuple[Coding, ...]
     timing: Mapping[str, Any] | None

@@ -8,8 +8,36 @@ Read `merge.py` first (the three-way walk), then `rules.py` (the tables it goes 
 `docs/merge.md` has the rules on one page. Nothing but the names below may be imported from outside.
 """
 
-from .after import accept, next_base, same_decision
-from .compare import compare
+from .after import accept, next_base, same_decision, without_days
+from .compare import close, compare
+from .documents import as_revision, stands_as_final
+from .ending import resolved_problems
+from .generations import Current, current_plan, generations, numbered
+from .grounds import ground_of_plan, grounds_of
 from .held import held_in
+from .modified import modified
+from .rejected import not_again
+from .undo import base_after_undo, undo
 
-__all__ = ["accept", "compare", "held_in", "next_base", "same_decision"]
+__all__ = [
+    "Current",
+    "accept",
+    "as_revision",
+    "base_after_undo",
+    "close",
+    "compare",
+    "current_plan",
+    "generations",
+    "ground_of_plan",
+    "grounds_of",
+    "held_in",
+    "modified",
+    "next_base",
+    "not_again",
+    "numbered",
+    "resolved_problems",
+    "same_decision",
+    "stands_as_final",
+    "undo",
+    "without_days",
+]

@@ -10,6 +10,7 @@ from careplan_exchange.model.codec import canonical
 
 from .decisions import as_recorded
 from .merge import Merged, Sides, Walk
+from .narrative import narrated
 from .notices import QUESTIONS
 from .rules import FIRST_VALUES, FIRST_VALUES_OF_ITEMS, pattern_of
 from .values import MISSING, put
@@ -27,7 +28,7 @@ def next_base(change: ResourceChange, written: WrittenResource) -> Base:
     if change.theirs is None:
         ours, stored = change.ours, written.stored
     else:
-        merged = _walk(change, stored=written.stored, accept=False)[1]
+        merged = _walk(change, stored=written.stored)
         ours, stored = merged.base_ours, merged.base_stored
     return Base(
         identity=change.identity,
@@ -36,7 +37,19 @@ def next_base(change: ResourceChange, written: WrittenResource) -> Base:
         version_id=written.version_id,
         ours=ours,
         stored=stored,
+        grounds=_grounds(change),
     )
+
+
+def _grounds(change: ResourceChange) -> dict[str, str]:
+    """As they are now; of a line that a person took out, as they were when it stood there."""
+    before = change.base.grounds if change.base else {}
+    kept = {
+        element.line
+        for element in change.elements
+        if element.kind != "ours" and element.theirs is None and element.path.endswith("]")
+    }
+    return {**change.grounds, **{line: before[line] for line in before if line in kept}}
 
 
 def accept(change_set: ChangeSet) -> ChangeSet:
@@ -53,16 +66,25 @@ def _accepted(change: ResourceChange) -> ResourceChange:
         return change
     if change.theirs is None:
         return msgspec.structs.replace(change, action="create", body=change.ours, base=None, elements=())
-    walk, merged = _walk(change, stored={}, accept=True)
-    return msgspec.structs.replace(change, action="update", body=merged.value, elements=tuple(walk.elements))
+    elements = tuple(
+        msgspec.structs.replace(element, kind="ours", why=None) if element.kind == "conflict" else element
+        for element in change.elements
+    )
+    return narrated(as_decided(msgspec.structs.replace(change, elements=elements)))
 
 
-def _walk(change: ResourceChange, *, stored: Json, accept: bool) -> tuple[Walk, Merged]:
+def as_decided(change: ResourceChange) -> ResourceChange:
+    """The change of a resource that stands, with the body that its elements make."""
+    taken = any(element.kind == "ours" for element in change.elements)
+    body = _walk(change, stored={}).value if taken else change.theirs
+    return msgspec.structs.replace(change, action="update" if taken else "unchanged", body=body)
+
+
+def _walk(change: ResourceChange, *, stored: Json) -> Merged:
     """The walk of `compare` once more, by what was decided then."""
-    walk = Walk(as_recorded(change.elements, accept=accept), known=change.base is not None)
+    walk = Walk(as_recorded(change.elements), known=change.base is not None)
     before, kept = (change.base.ours, change.base.stored) if change.base else ({}, {})
-    merged = walk.resource(change.type, Sides(change.ours, change.theirs, before, kept, stored))
-    return walk, merged
+    return walk.resource(change.type, Sides(change.ours, change.theirs, before, kept, stored))
 
 
 def same_decision(shown: ChangeSet, now: ChangeSet) -> bool:
@@ -81,7 +103,7 @@ def _decisions(change_set: ChangeSet) -> list[bytes]:
 
 def _of(change: ResourceChange) -> Iterable[tuple[Any, ...]]:
     if change.action == "create":
-        yield change.identity, "create", _timeless(change.type, change.body)
+        yield change.identity, "create", timeless(change.type, change.body)
         return
     for element in change.elements:
         if element.kind == "theirs" or element.path == f"{change.type}.text":
@@ -89,14 +111,21 @@ def _of(change: ResourceChange) -> Iterable[tuple[Any, ...]]:
         values = (element.before, element.theirs, element.ours)
         pattern = pattern_of(element.path)
         if pattern not in _TIMES:
-            yield change.identity, element.kind, pattern, *(_timeless(pattern, value) for value in values)
+            yield change.identity, element.kind, pattern, *(timeless(pattern, value) for value in values)
 
 
 _TIMES = frozenset(f"{kind}.{name}.{element}" for kind, (name, element) in FIRST_VALUES_OF_ITEMS.items())
 
 
-def _timeless(pattern: str, value: Any) -> Any:
-    """A resource, or an item of a list, without what says only when."""
+def without_days(resource_type: str, body: Json) -> Json:
+    """A resource of ours without what says only when it was first proposed (rules.FIRST_VALUES)."""
+    text = {"text": body["text"]} if "text" in body else {}
+    without: Json = timeless(resource_type, body)
+    return {**without, **text}
+
+
+def timeless(pattern: str, value: Any) -> Any:
+    """A resource, or an item of a list, without narrative and what says only when (rules.FIRST_VALUES)."""
     if not isinstance(value, dict):
         return value
     kind, _, name = pattern.partition(".")
@@ -108,6 +137,6 @@ def _timeless(pattern: str, value: Any) -> Any:
     if kind in FIRST_VALUES_OF_ITEMS:
         items = FIRST_VALUES_OF_ITEMS[kind][0]
         value = put(
-            value, (items,), [_timeless(f"{kind}.{items}", item) for item in value.get(items, ())] or MISSING
+            value, (items,), [timeless(f"{kind}.{items}", item) for item in value.get(items, ())] or MISSING
         )
     return value

@@ -74,21 +74,14 @@ def align(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[Slot]:
     side before comes first. What joins none opens a slot, in list order. An item that fits a second slot makes
     one of both; the last side only joins.
     """
+    if (told := _told_apart(names, sides)) is not None:
+        return told
     names = tuple(dict.fromkeys(("value", *names)))
     slots: list[Slot] = []
     known: dict[tuple[str, str], list[Slot]] = {}
     for side, items in enumerate(sides):
-        keys = [{name: key for name in names if (key := KEYS[name](item)) is not None} for item in items]
-        placed: dict[int, Slot] = {}
-        for name in names:
-            for index, item in enumerate(items):
-                if index in placed or name not in keys[index]:
-                    continue
-                candidates = [slot for slot in known.get((name, keys[index][name]), ()) if slot[side] is MISSING]
-                if candidates:
-                    slot = max(candidates, key=lambda slot: slot[side - 1] is not MISSING)
-                    slot[side] = item
-                    placed[index] = slot
+        keys = [_keys_of(item, names) for item in items]
+        placed = _joined(side, items, keys, known, names)
         for index, item in enumerate(items):
             if index not in placed:
                 placed[index] = [MISSING] * side + [item] + [MISSING] * (len(sides) - side - 1)
@@ -98,6 +91,49 @@ def align(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[Slot]:
             for known_as in keys[index].items():
                 known.setdefault(known_as, []).append(placed[index])
     return slots
+
+
+def _joined(
+    side: int,
+    items: Sequence[Any],
+    keys: Sequence[Mapping[str, str]],
+    known: Mapping[tuple[str, str], list[Slot]],
+    names: Sequence[str],
+) -> dict[int, Slot]:
+    """The slots that items of this side join, by their index."""
+    placed: dict[int, Slot] = {}
+    for name in names:
+        for index, item in enumerate(items):
+            if index in placed or name not in keys[index]:
+                continue
+            candidates = [slot for slot in known.get((name, keys[index][name]), ()) if slot[side] is MISSING]
+            if candidates:
+                slot = max(candidates, key=lambda slot: slot[side - 1] is not MISSING)
+                slot[side] = item
+                placed[index] = slot
+    return placed
+
+
+def _keys_of(item: Any, names: Sequence[str]) -> dict[str, str]:
+    return {name: key for name in names if (key := KEYS[name](item)) is not None}
+
+
+def _told_apart(names: Sequence[str], sides: Sequence[Sequence[Any]]) -> list[Slot] | None:
+    """The slots where the strongest key alone gives them: each item of each side has one of its own, and all
+    sides that have items have the same. That is the plain case, and equal items have equal keys."""
+    if not names:
+        return None
+    key_of = KEYS[names[0]]
+    found: dict[str | None, Slot] = {}
+    for side, items in enumerate(sides):
+        keys = [key_of(item) for item in items]
+        if keys and not found:
+            found = {key: [MISSING] * len(sides) for key in keys}
+        if keys and (None in found or len(keys) != len(found) or set(keys) != found.keys()):
+            return None
+        for key, item in zip(keys, items, strict=True):
+            found[key][side] = item
+    return list(found.values())
 
 
 def _unite(

@@ -4,12 +4,15 @@ from careplan_exchange.model.changes import Base, Held, Rendered
 from careplan_exchange.model.issue import Issue
 
 DELETED = "reconcile.deleted"
+LEFT_DELETED = "reconcile.left-deleted"
 PLAN_ENDED = "reconcile.plan-ended"
+PLAN_REPLACED = "reconcile.plan-replaced"
 ENDED = "reconcile.ended"
 NARRATIVE_KEPT = "reconcile.narrative-kept"
+DOCUMENT_CHANGED = "reconcile.document-changed"
 RENDERED_TWICE = "reconcile.rendered-twice"
 
-QUESTIONS = frozenset({DELETED, PLAN_ENDED})
+QUESTIONS = frozenset({DELETED, PLAN_REPLACED, DOCUMENT_CHANGED})
 """Those that go with a conflict, and are settled when it is accepted."""
 
 
@@ -24,15 +27,38 @@ def deleted(base: Base) -> Issue:
     )
 
 
+def left_deleted(base: Base) -> Issue:
+    return Issue(
+        severity="information",
+        code="deleted",
+        key=LEFT_DELETED,
+        detail="Somebody deleted this part of the plan. The reason for it is the same, and it stays deleted.",
+        source=f"{base.type}/{base.id}/_history/{base.version_id}",
+        mend="If it was deleted by mistake, restore it on the server, or sync with --approve to be asked.",
+    )
+
+
 def plan_ended(plan: Held) -> Issue:
+    return Issue(
+        severity="information",
+        code="business-rule",
+        key=PLAN_ENDED,
+        detail="Somebody has ended this plan. The reasons for it are the same, and nothing was changed.",
+        source=_source(plan),
+        expression="CarePlan.status",
+        mend="To have another one in its place, sync with --approve: a person is asked before it is made.",
+    )
+
+
+def plan_replaced(plan: Held) -> Issue:
     return Issue(
         severity="warning",
         code="business-rule",
-        key=PLAN_ENDED,
-        detail="Somebody has ended this plan. Nothing of it was changed.",
+        key=PLAN_REPLACED,
+        detail="This plan has ended, and another one is proposed. Nothing of it was changed.",
         source=_source(plan),
         expression="CarePlan.status",
-        mend="Approve the review to open the plan again, or reject it to leave it ended.",
+        mend="Approve the review to have a new plan made in its place, or reject it to leave things as they are.",
     )
 
 

@@ -6,6 +6,7 @@ goal.html, servicerequest.html, medicationrequest.html, detectedissue.html, and 
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from .values import MISSING
 STRUCTURES: Final = frozenset(
     {
         "CarePlan.meta", "Goal.meta", "ServiceRequest.meta", "MedicationRequest.meta", "DetectedIssue.meta",
+        "NutritionOrder.meta", "DocumentReference.meta",
         "CarePlan.period", "CarePlan.activity", "CarePlan.activity.detail", "Goal.target",
     }
 )  # fmt: skip
@@ -75,9 +77,14 @@ FIRST_VALUES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "Goal": (("startDate",),),
     "ServiceRequest": (("authoredOn",),),
     "MedicationRequest": (("authoredOn",),),
+    "NutritionOrder": (("dateTime",),),
     "DetectedIssue": (("identifiedDateTime",),),
+    "DocumentReference": (("date",), ("author",), ("content",), ("relatesTo",)),
 }
 """Elements that say when something began: they keep their first value, so that another day is no change."""
+
+WRITTEN_ONCE: Final[Mapping[str, tuple[str, ...]]] = {"CarePlan": ("replaces",)}
+"""Elements that are written when the resource is made and are no part of a later rendering."""
 
 FIRST_VALUES_OF_ITEMS: Final[Mapping[str, tuple[str, str]]] = {"Goal": ("target", "dueDate")}
 """The same within a list: kept as long as the rest of the item is what it was."""
@@ -87,7 +94,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How the status of one resource type is treated.
 
     `initial`: what we write before anybody has looked; `retired`: what we write when it is no longer proposed
-    (`retired_r5` where R5 has another code); `terminal`: nothing is changed once a person has set one of these.
+    (`retired_r5` where R5 has another code); `fulfilled`: what we write instead where it has done its work;
+    `terminal`: nothing is changed once a person has set one of these. `reason`: the element that says why.
     """
 
     element: str
@@ -95,6 +103,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     retired: str
     terminal: frozenset[str]
     retired_r5: str | None = None
+    fulfilled: str | None = None
+    reason: str | None = None
 
 
 STATUSES: Final[Mapping[str, Status]] = {
@@ -103,8 +113,17 @@ STATUSES: Final[Mapping[str, Status]] = {
         initial=frozenset({"proposed"}),
         retired="cancelled",
         terminal=frozenset({"completed", "cancelled", "rejected", "entered-in-error"}),
+        # http://hl7.org/fhir/R4/valueset-goal-status.html: completed is "no longer being sought"
+        fulfilled="completed",
+        reason="statusReason",
     ),
     "ServiceRequest": Status(
+        element="status",
+        initial=frozenset({"draft"}),
+        retired="revoked",
+        terminal=frozenset({"completed", "revoked", "entered-in-error"}),
+    ),
+    "NutritionOrder": Status(
         element="status",
         initial=frozenset({"draft"}),
         retired="revoked",
@@ -129,6 +148,14 @@ STATUSES: Final[Mapping[str, Status]] = {
         initial=frozenset({"draft"}),
         retired="revoked",
         terminal=frozenset({"completed", "revoked", "entered-in-error"}),
+        fulfilled="completed",
+    ),
+    # Each revision of a document is a resource of its own (documents.py): the one before it was replaced.
+    "DocumentReference": Status(
+        element="status",
+        initial=frozenset(),
+        retired="superseded",
+        terminal=frozenset({"superseded", "entered-in-error"}),
     ),
 }
 """Everything we author, in the order in which it is written: what is referred to comes first."""
@@ -143,11 +170,13 @@ def pattern_of(path: str) -> str:
     return _INDEX.sub("", path)
 
 
+@lru_cache(maxsize=1024)
 def list_keys(pattern: str) -> tuple[str, ...] | None:
     """The keys by which the items of this list are told apart, or None where the list is one element."""
     return LIST_KEYS.get(pattern.rpartition(".")[2])
 
 
+@lru_cache(maxsize=4096)
 def element_of(pattern: str, key: str) -> str:
     """The element that a JSON key belongs to: `_title` → `title`, `detailRange` → `detail[x]` in a target."""
     name = key.removeprefix("_")

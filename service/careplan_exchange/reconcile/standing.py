@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from careplan_exchange.model.changes import Base, Held, Json
 
+from .ending import Ending
 from .keys import align
-from .rules import FIRST_VALUES, FIRST_VALUES_OF_ITEMS, LIST_KEYS, STATUSES
+from .rules import FIRST_VALUES, FIRST_VALUES_OF_ITEMS, LIST_KEYS, STATUSES, WRITTEN_ONCE
 from .values import MISSING, at, put, same
 
 
@@ -24,19 +25,23 @@ def stand(ours: Json, held: Held, base: Base | None, *, approve: bool) -> Standi
     return _with_status(body, held, base, approve=approve)
 
 
-def retire(held: Held, base: Base | None) -> Standing:
+def retire(held: Held, base: Base | None, ending: Ending) -> Standing:
     """What we propose for a resource of ours that is no longer part of the plan: everything as it was, and the
-    status that says so. Nothing is ever deleted."""
+    status that says so, with the reason where there is a place for it and nobody has written one. What we have
+    ended before stays ended as it was. Nothing is ever deleted."""
     rule = STATUSES[held.type]
-    retired = rule.retired_r5 if rule.retired_r5 and "subject" in held.body else rule.retired
-    ours = {**(base.ours if base else {}), rule.element: retired}
+    if base is not None and base.ours.get(rule.element) in rule.terminal:
+        return _with_seed(base.ours, held, base)
+    ours = {**(base.ours if base else {}), rule.element: ending.status}
+    if base is not None and rule.reason is not None and rule.reason not in held.body:
+        ours[rule.reason] = ending.reason
     return _with_seed(ours, held, base)
 
 
-def reopen(ours: Json, held: Held, base: Base | None) -> Json:
-    """What a person is asked about a plan that somebody has ended: its status, and nothing else."""
-    element = STATUSES[held.type].element
-    return {**(base.ours if base else {}), element: ours[element]}
+def has_ended(held: Held, base: Base | None) -> bool:
+    """Whether it is over for good, so that what is proposed again is another one in its place: a person has ended
+    it, or we have because it had done its work."""
+    return ended_by_a_person(held, base) or held.body.get(STATUSES[held.type].element) == "completed"
 
 
 def ended_by_a_person(held: Held, base: Base | None) -> bool:
@@ -85,6 +90,8 @@ def _with_first_values(ours: Json, held: Held, base: Base | None) -> Json:
     before = base.ours if base else {}
     for path in FIRST_VALUES[held.type]:
         ours = put(ours, path, at(before, path))
+    for name in WRITTEN_ONCE.get(held.type, ()):
+        ours = put(ours, (name,), ours.get(name, at(before, (name,))))
     if held.type not in FIRST_VALUES_OF_ITEMS:
         return ours
     name, element = FIRST_VALUES_OF_ITEMS[held.type]

@@ -1,13 +1,50 @@
 """Step five: what of a ChangeSet may be written now, what waits for a person, and how a person is shown it.
 
-In: a ChangeSet from `reconcile`, the site's `ReviewPolicy`, and whether a person has approved. Out: a `Decision`,
-or lines of text, or a page. Pure; what waits is kept by `store` as a `Pending`.
+In: a ChangeSet from `reconcile`, the site's `ReviewPolicy`, and who has approved. Out: a `Decision`, or lines of
+text, or a page. Pure; what waits is kept by `store` as a `Pending`.
 
-Read `deciding.py` first (the policy), then `diff.py`. `page.py` shows one patient's proposal as HTML and is
-imported by itself where a page is made, so that nothing else pays for its templates.
+Read `kinds.py` (what a change is), `asking.py` (what a rule says of it) and `deciding.py` (the whole set) first,
+then `modifying.py` and `diff.py`. `page.py` shows one patient's proposal as HTML and is imported by itself where
+a page is made, so that nothing else pays for its templates. docs/review.md is the page about it.
 """
 
-from .deciding import decide
-from .diff import diff_lines
+from .again import differences, same_question
+from .asking import needed_anew, never_written
+from .checking import activities_in, implausible_targets, stale_descriptions
+from .deciding import adoption, allowed, decide, untouched
+from .diff import contents, diff_lines, name_of, title_of
+from .lines import Lines, lines_of, without_lines
+from .modifying import with_edits
+from .persons import approvers, has_approved, signed
+from .plans import is_draft, is_in_use, is_plan
+from .policy import lint_policy, load_policy
 
-__all__ = ["decide", "diff_lines"]
+__all__ = [
+    "Lines",
+    "activities_in",
+    "adoption",
+    "allowed",
+    "approvers",
+    "contents",
+    "decide",
+    "diff_lines",
+    "differences",
+    "has_approved",
+    "implausible_targets",
+    "is_draft",
+    "is_in_use",
+    "is_plan",
+    "lines_of",
+    "lint_policy",
+    "load_policy",
+    "name_of",
+    "needed_anew",
+    "never_written",
+    "same_question",
+    "signed",
+    "stale_descriptions",
+    "title_of",
+    "untouched",
+    "with_edits",
+    "without_lines",
+]

@@ -32,6 +32,7 @@ from .scopes import Scopes
 from .smart import CONFIGURATION_PATH, TOKEN_PATH, TOKEN_SECONDS, Authorizer, TokenRefusedError
 from .state import Server
 from .striking import FaultMiddleware
+from .taking import Takes
 from .vendors import OWN_NAME
 
 BASE = "/fhir"
@@ -72,6 +73,7 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     ids: Callable[[], str] = new_id,
     software: str | None = None,
+    takes: Takes = "references",
 ) -> FastAPI:
     """The application; its state is at `app.state.server`. FHIR is below `/fhir`.
 
@@ -79,12 +81,19 @@ def create_app(
     DELETE disarms all. `bearer` or `basic` (name, password): who may do anything but read the
     CapabilityStatement. `smart`: a JWK Set file; whoever signs with one of its keys gets a token for as many of
     `smart_scopes` as asked for (SMART Backend Services), and without one nothing else is answered. `software` is
-    its name in the CapabilityStatement; by that of a vendor in `vendors.py` it demands what theirs does. Raises
+    its name in the CapabilityStatement; by that of a vendor in `vendors.py` it demands what theirs does. `takes`:
+    what of a plan can be written here (taking.py); what is loaded is there all the same. Raises
     StoreVersionError, StoreUnavailableError, SettingsError (no such keys).
     """
     armed = faults if faults is not None else Faults()
     server = Server(
-        release=release, database=database, faults=armed, clock=clock, ids=ids, software=software or OWN_NAME
+        release=release,
+        database=database,
+        faults=armed,
+        clock=clock,
+        ids=ids,
+        software=software or OWN_NAME,
+        takes=takes,
     )
     app = FastAPI(openapi_url=None)
     app.state.server = server

@@ -16,6 +16,7 @@ from .spoiling import in_small_pages, refuse_expired, spoiled
 from .state import Server
 from .statement import capability_statement
 from .store import Version
+from .taking import require_taken
 from .vendors import require_demanded
 
 
@@ -27,7 +28,11 @@ def answer(server: Server, call: Call) -> Answer:  # noqa: C901, PLR0911 - a tab
             return Answer(
                 status=200,
                 body=capability_statement(
-                    server.release, server.software, call.base_url, token_url=server.token_url(call.base_url)
+                    server.release,
+                    server.software,
+                    call.base_url,
+                    token_url=server.token_url(call.base_url),
+                    takes=server.takes,
                 ),
             )
         case "GET", () if dict(call.pairs).get("_getpages"):
@@ -126,6 +131,7 @@ def create(
 ) -> Answer:
     """Creates, unless the condition finds one. Within a Bundle `resource_id` is given, the condition was
     asked before, and references are checked at the end (`checked` False)."""
+    require_taken(kind, server.takes)
     body = _body_of(call, kind)
     with server.store.writing():
         if call.if_none_exist is not None and resource_id is None:
@@ -163,6 +169,7 @@ def update(
     checked: bool = True,
 ) -> Answer:
     """A new version of a resource that is or was there; the server alone gives ids."""
+    require_taken(kind, server.takes)
     body = _body_of(call, kind)
     if body.get("id") != resource_id:
         raise refusal(400, "value", "The id in the body is not the one in the URL.", expression=f"{kind}.id")
@@ -183,6 +190,7 @@ def update(
 
 def delete(server: Server, call: Call, kind: str, resource_id: str, *, checked: bool = True) -> Answer:
     """Deletes, also what is not there; refused while something refers to it."""
+    require_taken(kind, server.takes)
     with server.store.writing():
         held = server.store.current(kind, resource_id)
         _require_version(call, held, kind)

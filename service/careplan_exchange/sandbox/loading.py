@@ -41,7 +41,7 @@ def load_directory(server: Server, path: Path) -> Loaded:
         raise UsageError(f"{path} has no *.json files.", mend="Give --load a folder with FHIR JSON files.")
     counts: Counter[str] = Counter()
     kept: list[tuple[Path, Version]] = []
-    with server.store.writing():
+    with server.loading(), server.store.writing():
         for file in files:
             body = _read(file)
             try:

@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 import msgspec
 
-from careplan_exchange.model.record import FhirRelease
+from careplan_exchange.model.record import FhirRelease, shape_of
 
 from .parameter_rows import BY_TYPE, EVERY_TYPE, ONLY_IN
 
@@ -43,7 +43,7 @@ RESULT = frozenset({"_count", "_elements", "_format", "_include", "_pretty", "_s
 @cache
 def types_of(release: FhirRelease) -> tuple[str, ...]:
     """The resource types that it takes in this release."""
-    return tuple(kind for kind in TYPES if ONLY_IN.get(kind, release) == release)
+    return tuple(kind for kind in TYPES if ONLY_IN.get(kind, shape_of(release)) == shape_of(release))
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from careplan_exchange.model.codec import decode
-from careplan_exchange.model.record import FhirRelease
+from careplan_exchange.model.record import FhirRelease, shape_of
 
 from .invariants import INVARIANTS
 from .outcomes import Json, Problem
@@ -31,7 +31,7 @@ _ACTIVE = frozenset(
 
 @cache
 def _rules(release: FhirRelease) -> Mapping[str, Mapping[str, Any]]:
-    rules: Mapping[str, Mapping[str, Any]] = decode((_FOLDER / f"{release}.json").read_bytes())
+    rules: Mapping[str, Mapping[str, Any]] = decode((_FOLDER / f"{shape_of(release)}.json").read_bytes())
     return rules
 
 
@@ -76,7 +76,7 @@ def _structure(name: str, problem: Any) -> Problem:
 def _broken_invariants(body: Json, release: FhirRelease) -> Iterator[Problem]:
     for invariant in INVARIANTS:
         name, *path = invariant.path.split(".")
-        if name == body["resourceType"] and release in invariant.releases:
+        if name == body["resourceType"] and shape_of(release) in invariant.releases:
             for node in _at(body, path):
                 if not invariant.holds(node):
                     yield Problem("invariant", f"{invariant.key}: {invariant.human}.", invariant.path)
@@ -85,7 +85,7 @@ def _broken_invariants(body: Json, release: FhirRelease) -> Iterator[Problem]:
 @cache
 def model_class(name: str, release: FhirRelease) -> type[BaseModel]:
     """The model of a resource type of the sandbox, in fhir.resources."""
-    if release == "R4":
+    if release != "R5":
         from fhir.resources.R4B import get_fhir_model_class
     else:
         from fhir.resources import get_fhir_model_class

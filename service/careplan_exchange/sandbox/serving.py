@@ -22,6 +22,7 @@ from .faults import Fault, Faults
 from .loading import load_directory
 from .smart import TOKEN_SECONDS, Authorizer
 from .state import Server
+from .taking import Takes
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 30.0
@@ -57,13 +58,16 @@ def run(
     control: bool = False,
     smart: Path | None = None,
     software: str | None = None,
+    takes: Takes = "references",
 ) -> None:
     """Serve until interrupted. Prints the base URL to standard output once it answers.
 
-    `smart` and `software` as in `create_app`. Raises UsageError where the port is taken or the folder cannot
-    be loaded, StoreVersionError, StoreUnavailableError.
+    `smart`, `software` and `takes` as in `create_app`. Raises UsageError where the port is taken or the folder
+    cannot be loaded, StoreVersionError, StoreUnavailableError.
     """
-    app = create_app(release=release, database=database, control=control, smart=smart, software=software)
+    app = create_app(
+        release=release, database=database, control=control, smart=smart, software=software, takes=takes
+    )
     server: Server = app.state.server
     try:
         if load is not None:
@@ -88,6 +92,7 @@ def serve_in_background(
     smart_scopes: str = "system/*.cruds",
     token_seconds: int = TOKEN_SECONDS,
     software: str | None = None,
+    takes: Takes = "references",
 ) -> Iterator[Sandbox]:
     """A sandbox in a thread of this process, on a free port, with the resources of the folder `load`; stopped
     when the block ends. The rest as in `create_app`."""
@@ -102,6 +107,7 @@ def serve_in_background(
         smart_scopes=smart_scopes,
         token_seconds=token_seconds,
         software=software,
+        takes=takes,
     )
     server: Server = app.state.server
     try:

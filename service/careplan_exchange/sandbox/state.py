@@ -1,6 +1,7 @@
 """The running sandbox: its resources, its faults, its clock. And the one way in which a version comes to be."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from .references import contained_ids, local, references, rewritten
 from .rules import judge
 from .smart import TOKEN_PATH, Authorizer
 from .store import Store, Version
+from .taking import Takes
 from .values import terms
 
 
 class Server:
-    """What the interactions work on. `clock` and `ids` give the time and new ids; `software` is whom it plays."""
+    """What the interactions work on. `clock` and `ids` give the time and new ids; `software` is whom it plays,
+    and
+    `takes` what it takes of a plan."""
 
     def __init__(
         self,
@@ -30,15 +34,26 @@ class Server:
         clock: Callable[[], datetime],
         ids: Callable[[], str],
         software: str,
+        takes: Takes = "references",
     ) -> None:
         self.release: FhirRelease = release
         self.store = Store(database, release)
         self.faults = faults
         self.pages = Pages()
         self.software = software
+        self.takes: Takes = takes
         self.new_id = ids
         self.clock = clock
         self.authorizer: Authorizer | None = None
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """While a record is loaded everything is taken, whatever clients may write afterwards."""
+        takes, self.takes = self.takes, "references"
+        try:
+            yield
+        finally:
+            self.takes = takes
 
     def token_url(self, base_url: str) -> str | None:
         """Where tokens are asked for, where they are."""

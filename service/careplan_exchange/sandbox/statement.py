@@ -5,8 +5,9 @@ from careplan_exchange.model.record import FhirRelease
 from .everything import DEFINITION
 from .outcomes import Json
 from .parameters import parameters, types_of
+from .taking import Takes, interactions
 
-FHIR_VERSION: dict[FhirRelease, str] = {"R4": "4.0.1", "R5": "5.0.0"}
+FHIR_VERSION: dict[FhirRelease, str] = {"R4": "4.0.1", "R4B": "4.3.0", "R5": "5.0.0"}
 _RESOURCE = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _DATE = "2026-01-01"
@@ -17,7 +18,11 @@ _DOCUMENTATION = (
 
 
 def capability_statement(
-    release: FhirRelease, software: str, base_url: str, token_url: str | None = None
+    release: FhirRelease,
+    software: str,
+    base_url: str,
+    token_url: str | None = None,
+    takes: Takes = "references",
 ) -> Json:
     """http://hl7.org/fhir/R4/capabilitystatement.html"""
     return {
@@ -34,7 +39,7 @@ def capability_statement(
                 "mode": "server",
                 "documentation": _DOCUMENTATION,
                 **({"security": _security(token_url)} if token_url is not None else {}),
-                "resource": [_resource(name) for name in types_of(release)],
+                "resource": [_resource(name, takes) for name in types_of(release)],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],
@@ -58,11 +63,11 @@ def _security(token_url: str) -> Json:
     }
 
 
-def _resource(name: str) -> Json:
+def _resource(name: str, takes: Takes) -> Json:
     includes = [one.name for one in parameters(name).values() if one.kind == "reference"]
     return {
         "type": name,
-        "interaction": [{"code": code} for code in _RESOURCE],
+        "interaction": [{"code": code} for code in interactions(name, _RESOURCE, takes)],
         "versioning": "versioned",
         "readHistory": True,
         "updateCreate": False,

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from careplan_exchange.mapping.files import Text
-from careplan_exchange.model.record import FhirRelease
+from careplan_exchange.model.record import Shape
 
 PatientValue = Literal["<id>", "Patient/<id>"]
 
@@ -83,7 +83,7 @@ class Type(Row, frozen=True, forbid_unknown_fields=True, rename="camel"):
     with_: tuple[Filter, ...] | None = msgspec.field(default=None, name="with")
     each: Each | None = None
     include: tuple[Text, ...] | None = None
-    releases: tuple[FhirRelease, ...] | None = None
+    releases: tuple[Shape, ...] | None = None
 
 
 class Vendor(Row, frozen=True, forbid_unknown_fields=True, rename="camel"):

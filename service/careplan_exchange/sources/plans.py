@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from careplan_exchange.errors import SettingsError
-from careplan_exchange.model.record import FhirRelease
+from careplan_exchange.model.record import Shape
 
 from .plan_rows import Each, Filter, PatientValue
 
@@ -26,7 +26,7 @@ class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[Filter, ...]
     each: Each | None
     include: tuple[str, ...]
-    releases: tuple[FhirRelease, ...]
+    releases: tuple[Shape, ...]
 
     @property
     def whole(self) -> bool:

@@ -5,6 +5,7 @@ from datetime import date
 from careplan_exchange.errors import IncompleteRecordError
 from careplan_exchange.fhir import Capabilities, Query
 from careplan_exchange.model.issue import Issue
+from careplan_exchange.model.record import shape_of
 
 from .kinds import NEEDED
 from .patient import in_part, not_searched
@@ -20,7 +21,7 @@ def searchable(plan: Plan, capabilities: Capabilities) -> tuple[tuple[TypePlan, 
     listed too is not asked: lists are often incomplete, and the search itself tells. A statement that lists no
     type at all says nothing about any: everything is asked for.
     """
-    wanted = tuple(kind for kind in plan.types if capabilities.release in kind.releases)
+    wanted = tuple(kind for kind in plan.types if shape_of(capabilities.release) in kind.releases)
     listed = capabilities.interactions
     present = tuple(k for k in wanted if not listed or capabilities.supports(k.type, "search-type"))
     missing = [kind.type for kind in wanted if kind not in present]

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Table
 
+from .documents import Documents
 from .locks import Locks
 
 P = ParamSpec("P")
@@ -46,10 +47,12 @@ def to_the_end(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corouti
 
 
 class Database(ABC):
-    """One engine of either kind, behind one face. `label` names it for a person, in errors."""
+    """One engine of either kind, behind one face. `label` names it for a person, in errors; `documents` is how
+    what is clinical stands in it, in the clear until `installation.unlock` was given keys."""
 
     def __init__(self, locks: Locks, label: str) -> None:
         self.label = label
+        self.documents = Documents()
         self._locks = locks
 
     @abstractmethod
@@ -63,6 +66,11 @@ class Database(ABC):
     @abstractmethod
     def insert(self, table: Table) -> Any:
         """INSERT of this engine, with `on_conflict_do_update` and `on_conflict_do_nothing`."""
+
+    @abstractmethod
+    def fence(self, connection: Connection, *key: str) -> None:
+        """Refuses this writing transaction (StoreUnavailableError) where this process believes to hold `key`
+        and has lost it. Until the transaction ends nobody else can take it over."""
 
     @abstractmethod
     def serialise(self, connection: Connection, *key: str) -> None:

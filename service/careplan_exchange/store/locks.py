@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from careplan_exchange.errors import StoreUnavailableError
 
+from . import leases
 from .faults import translated
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
@@ -25,6 +26,11 @@ class Locks(Protocol):
     def hold(self, *key: str) -> AbstractAsyncContextManager[None]:
         """Entered when nobody else holds `key`, here or in any process on the same store."""
         ...
+
+
+def name_of(*key: str) -> str:
+    """What stands for the key in files and rows."""
+    return digest(*key).hex()[:40]
 
 
 def digest(*key: str) -> bytes:
@@ -70,7 +76,7 @@ class FileLocks:
 
     @asynccontextmanager
     async def hold(self, *key: str) -> AsyncIterator[None]:
-        path = self._folder / f"{digest(*key).hex()[:40]}.lock"
+        path = self._folder / f"{name_of(*key)}.lock"
         async with AsyncExitStack() as held:
             async with waiting(self._seconds):
                 await held.enter_async_context(self._tasks.turn(*key))
@@ -81,30 +87,42 @@ class FileLocks:
 
 
 class SessionLocks:
-    """Between all processes on one PostgreSQL, by `pg_advisory_lock` on a connection that nothing else uses.
+    """Between all processes on one PostgreSQL, by `pg_advisory_lock` on a connection that nothing else uses, with
+    a lease beside it (leases.py).
 
     A connection that breaks while the lock is held has lost it: the holder is cancelled at its next await, and
     gets StoreUnavailableError.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Any]], seconds: float, label: str) -> None:
+    def __init__(
+        self, connect: Callable[[], Awaitable[Any]], seconds: float, label: str, lease_seconds: float
+    ) -> None:
         self._connect = connect
         self._seconds = seconds
         self._label = label
+        self._lease_seconds = lease_seconds
         self._tasks = TaskLocks(seconds)
+        self._tokens: dict[str, str] = {}
+
+    def token(self, *key: str) -> str | None:
+        """Of the lease under which this process believes to hold `key`; None where it does not hold it."""
+        return self._tokens.get(name_of(*key))
 
     @asynccontextmanager
     async def hold(self, *key: str) -> AsyncIterator[None]:
-        number = int.from_bytes(digest(*key)[:8], signed=True)
+        number, name = int.from_bytes(digest(*key)[:8], signed=True), name_of(*key)
         async with AsyncExitStack() as held:
             async with waiting(self._seconds):
                 await held.enter_async_context(self._tasks.turn(*key))
                 with translated(self._label):
                     connection = await self._connect()
                     held.push_async_callback(_close, connection)
-                    await connection.execute("SELECT pg_advisory_lock($1)", number)
+                    token = await leases.take(connection, name, number, self._lease_seconds)
             async with _while_alive(connection, self._label):
-                yield
+                self._tokens[name] = token
+                held.callback(self._tokens.pop, name)
+                async with leases.kept(connection, name, token, self._lease_seconds):
+                    yield
 
 
 @asynccontextmanager

@@ -1,48 +1,57 @@
-"""Plans in a database: what was written last, what is being written, what waits, what was asked for.
+"""Plans in a database: what was written last, what is being written, what stands. Reviews, dead letters and
+exchanges are parts of the same store, in files of their own.
 
-Every method is one transaction. Rows come back in the order in which they came in.
+Every method is one transaction. Rows come back in the order in which they came in. Whatever an exchange stores of
+a patient while it holds the patient's lock is refused once it has lost that lock (Database.fence).
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, delete, select, update
 
-from careplan_exchange.model.changes import Base, Intent
-from careplan_exchange.model.exchange import ExchangeRequest, ExchangeRow, ExchangeState
-from careplan_exchange.model.receipt import Receipt
-from careplan_exchange.model.review import Pending, ReviewState
+from careplan_exchange.model.changes import Base, Commit, Intent, WrittenResource
 
 from . import refusals
-from .database import Database
-from .documents import from_text, to_text
+from .documents import to_text
+from .exchanges import Exchanges
+from .letters import Letters
+from .reviews import Reviews
 from .tables import bases as base_table
-from .tables import exchanges, intents, pendings
+from .tables import installation, intents
 
 
-class SqlPlanStore:
+class SqlPlanStore(Reviews, Letters, Exchanges):
     """ports.PlanStore."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def patient_lock(self, target: str, patient: str) -> AbstractAsyncContextManager[None]:
         return self._database.hold("patient", target, patient)
 
+    async def installation(self) -> str:
+        query = select(installation.c.name)
+        return await self._database.read(lambda connection: str(connection.scalar(query)))
+
     async def bases(self, target: str, patient: str) -> Mapping[str, Base]:
-        query = select(base_table.c.document).where(
+        query = select(base_table.c.identity, base_table.c.document).where(
             base_table.c.target == target, base_table.c.patient == patient
         )
-        found = await self._database.read(
-            lambda connection: [from_text(document, Base) for document in connection.scalars(query)]
+        from_text, column = self._database.documents.from_text, base_table.c.document
+        return await self._database.read(
+            lambda connection: {
+                identity: from_text(document, Base, column, target, patient, identity)
+                for identity, document in connection.execute(query)
+            }
         )
-        return {base.identity: base for base in found}
 
     async def save_bases(self, target: str, patient: str, bases: Sequence[Base]) -> None:
         if bases:
-            await self._database.write(lambda connection: self._save_bases(connection, target, patient, bases))
+
+            def saved(connection: Connection) -> None:
+                self._database.fence(connection, "patient", target, patient)
+                self._save_bases(connection, target, patient, bases)
+
+            await self._database.write(saved)
 
     async def open_intent(self, intent: Intent) -> None:
         """As the port. The same intent may be opened again; another one under its id is a UsageError."""
@@ -50,154 +59,66 @@ class SqlPlanStore:
             "id": intent.id,
             "target": intent.target,
             "patient": intent.patient,
-            "document": to_text(intent),
+            "document": self._database.documents.to_text(intent, intents.c.document, intent.id),
+            "exchange": intent.exchange,
         }
 
         def opened(connection: Connection) -> None:
+            self._database.fence(connection, "patient", intent.target, intent.patient)
             if self._insert_new(connection, intents, "id", values):
                 return
             there = connection.scalar(select(intents.c.document).where(intents.c.id == intent.id))
-            if there != values["document"]:
+            if there is None or to_text(self._intent(there, intent.id)) != to_text(intent):
                 raise refusals.other_intent()
 
         await self._database.write(opened)
 
     async def open_intents(self, target: str, patient: str) -> tuple[Intent, ...]:
         query = (
-            select(intents.c.document)
-            .where(intents.c.target == target, intents.c.patient == patient)
+            select(intents.c.id, intents.c.document)
+            .where(intents.c.target == target, intents.c.patient == patient, intents.c.written.is_(None))
             .order_by(intents.c.place)
         )
         return await self._database.read(
-            lambda connection: tuple(from_text(document, Intent) for document in connection.scalars(query))
+            lambda connection: tuple(self._intent(row.document, row.id) for row in connection.execute(query))
         )
 
-    async def close_intent(self, intent: Intent, bases: Sequence[Base]) -> None:
-        """As the port. A closed intent is removed: what it held is in `bases`, that it was is in the ledger."""
-
-        def closed(connection: Connection) -> None:
-            connection.execute(delete(intents).where(intents.c.id == intent.id))
-            if bases:
-                self._save_bases(connection, intent.target, intent.patient, bases)
-
-        await self._database.write(closed)
-
-    async def put_pending(self, pending: Pending) -> Pending:
-        """As the port. A change that a person has decided is not overwritten under its id: UsageError."""
-        return await self._database.write(lambda connection: self._put_pending(connection, pending))
-
-    def _put_pending(self, connection: Connection, pending: Pending) -> Pending:
-        self._database.serialise(connection, "pending", pending.target, pending.patient)
-        waiting = connection.execute(
-            select(pendings).where(
-                pendings.c.target == pending.target,
-                pendings.c.patient == pending.patient,
-                pendings.c.state == "pending",
-            )
-        ).one_or_none()
-        if waiting is not None:
-            there = _pending(waiting)
-            if to_text(there.change_set) == to_text(pending.change_set):
-                return there
-        state = connection.scalar(select(pendings.c.state).where(pendings.c.id == pending.id))
-        if state in {"approved", "rejected"}:
-            raise refusals.decided(state)
-        _supersede(connection, pending.target, pending.patient, pending.created_at)
-        connection.execute(delete(pendings).where(pendings.c.id == pending.id))
-        values = {
-            "id": pending.id,
-            "target": pending.target,
-            "patient": pending.patient,
-            "state": pending.state,
-            "document": to_text(pending),
-            "decided_by": pending.decided_by,
-            "decided_at": pending.decided_at,
-        }
-        connection.execute(pendings.insert(), values)
-        return pending
-
-    async def pendings(
-        self, state: ReviewState | None = "pending", *, of: tuple[str, str] | None = None
-    ) -> tuple[Pending, ...]:
-        query = select(pendings).order_by(pendings.c.place)
-        if state is not None:
-            query = query.where(pendings.c.state == state)
-        if of is not None:
-            query = query.where(pendings.c.target == of[0], pendings.c.patient == of[1])
-        return await self._database.read(lambda connection: tuple(map(_pending, connection.execute(query))))
-
-    async def pending(self, pending_id: str) -> Pending | None:
-        query = select(pendings).where(pendings.c.id == pending_id)
-        found = await self._database.read(lambda connection: [*map(_pending, connection.execute(query))])
-        return found[0] if found else None
-
-    async def decide_pending(self, pending_id: str, state: ReviewState, by: str, at: str) -> None:
-        """Only what waits can be decided. The same decision again changes nothing; any other is a UsageError."""
-
-        def decided(connection: Connection) -> None:
-            changed = connection.execute(
-                update(pendings)
-                .where(pendings.c.id == pending_id, pendings.c.state == "pending")
-                .values(state=state, decided_by=by, decided_at=at)
-            )
-            if changed.rowcount == 0:
-                there = connection.scalar(select(pendings.c.state).where(pendings.c.id == pending_id))
-                if there != state:
-                    raise refusals.decided(there)
-
-        await self._database.write(decided)
-
-    async def clear_pending(self, target: str, patient: str, at: str) -> None:
-        if not await self.pendings(of=(target, patient)):
-            return  # nearly always; a look costs less than a write
-        await self._database.write(lambda connection: _supersede(connection, target, patient, at))
-
-    async def accept_exchange(
-        self, exchange_id: str, request: ExchangeRequest, at: str, idempotency_key: str | None
-    ) -> ExchangeRow:
-        """As the port. The same id with the same request and key returns the row that is there, too."""
-        values = {
-            "id": exchange_id,
-            "state": "accepted",
-            "request": to_text(request),
-            "created_at": at,
-            "updated_at": at,
-            "idempotency_key": idempotency_key,
-        }
-        same = exchanges.c.id == exchange_id
-        if idempotency_key is not None:
-            same |= exchanges.c.idempotency_key == idempotency_key
-
-        def accepted(connection: Connection) -> list[ExchangeRow]:
-            self._insert_new(connection, exchanges, None, values)
-            return [_exchange(row) for row in connection.execute(select(exchanges).where(same))]
-
-        rows = await self._database.write(accepted)
-        if len(rows) != 1 or rows[0].request != request or rows[0].idempotency_key != idempotency_key:
-            raise refusals.other_request(by_key=idempotency_key is not None)
-        return rows[0]
-
-    async def update_exchange(
-        self, exchange_id: str, state: ExchangeState, at: str, receipt: Receipt | None = None
+    async def commit_intent(
+        self, intent: Intent, bases: Sequence[Base], written: Sequence[WrittenResource], at: str
     ) -> None:
-        """Without `receipt` the one that is there stays. UsageError where there is no such exchange."""
-        values: dict[str, str] = {"state": state, "updated_at": at}
-        if receipt is not None:
-            values["receipt"] = to_text(receipt)
-        statement = update(exchanges).where(exchanges.c.id == exchange_id).values(**values)
-        if await self._database.write(lambda connection: connection.execute(statement).rowcount) == 0:
-            raise refusals.no_exchange()
+        text = self._database.documents.to_text(tuple(written), intents.c.written, intent.id)
 
-    async def exchange(self, exchange_id: str) -> ExchangeRow | None:
-        query = select(exchanges).where(exchanges.c.id == exchange_id)
-        found = await self._database.read(lambda connection: [*map(_exchange, connection.execute(query))])
-        return found[0] if found else None
+        def committed(connection: Connection) -> None:
+            self._database.fence(connection, "patient", intent.target, intent.patient)
+            connection.execute(
+                update(intents).where(intents.c.id == intent.id).values(written=text, committed_at=at)
+            )
+            self._save_bases(connection, intent.target, intent.patient, bases)
 
-    async def unfinished_exchanges(self) -> tuple[ExchangeRow, ...]:
-        query = select(exchanges).where(exchanges.c.state != "done").order_by(exchanges.c.place)
-        return await self._database.read(lambda connection: tuple(map(_exchange, connection.execute(query))))
+        await self._database.write(committed)
+
+    async def abandon_intent(self, intent: Intent) -> None:
+        """As the port. That it was is in the ledger."""
+
+        def abandoned(connection: Connection) -> None:
+            self._database.fence(connection, "patient", intent.target, intent.patient)
+            connection.execute(delete(intents).where(intents.c.id == intent.id, intents.c.written.is_(None)))
+
+        await self._database.write(abandoned)
+
+    async def commits(
+        self, *, exchange: str | None = None, of: tuple[str, str] | None = None
+    ) -> tuple[Commit, ...]:
+        query = select(intents).where(intents.c.written.is_not(None)).order_by(intents.c.place)
+        if exchange is not None:
+            query = query.where(intents.c.exchange == exchange)
+        if of is not None:
+            query = query.where(intents.c.target == of[0], intents.c.patient == of[1])
+        return await self._database.read(lambda connection: tuple(map(self._commit, connection.execute(query))))
 
     def _save_bases(self, connection: Connection, target: str, patient: str, bases: Sequence[Base]) -> None:
+        if not bases:
+            return
         # One statement may not name a row twice: of one identity the last counts.
         last = {base.identity: base for base in bases}
         statement = self._database.insert(base_table)
@@ -207,39 +128,25 @@ class SqlPlanStore:
         connection.execute(
             statement,
             [
-                {"target": target, "patient": patient, "identity": identity, "document": to_text(base)}
+                {
+                    "target": target,
+                    "patient": patient,
+                    "identity": identity,
+                    "document": self._database.documents.to_text(
+                        base, base_table.c.document, target, patient, identity
+                    ),
+                }
                 for identity, base in sorted(last.items())
             ],
         )
 
-    def _insert_new(self, connection: Connection, table: Any, key: str | None, values: Mapping[str, Any]) -> bool:
-        """Whether the row was new. `key` names the unique column that may be there already; None: any."""
-        statement = self._database.insert(table).values(**values)
-        elements = None if key is None else [key]
-        result = connection.execute(statement.on_conflict_do_nothing(index_elements=elements))
-        return bool(result.rowcount)
+    def _intent(self, document: str, intent_id: str) -> Intent:
+        return self._database.documents.from_text(document, Intent, intents.c.document, intent_id)
 
-
-def _supersede(connection: Connection, target: str, patient: str, at: str) -> None:
-    connection.execute(
-        update(pendings)
-        .where(pendings.c.target == target, pendings.c.patient == patient, pendings.c.state == "pending")
-        .values(state="superseded", decided_at=at)
-    )
-
-
-def _pending(row: Row[Any]) -> Pending:
-    pending = from_text(row.document, Pending)
-    return msgspec.structs.replace(pending, state=row.state, decided_by=row.decided_by, decided_at=row.decided_at)
-
-
-def _exchange(row: Row[Any]) -> ExchangeRow:
-    return ExchangeRow(
-        id=row.id,
-        request=from_text(row.request, ExchangeRequest),
-        state=row.state,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        idempotency_key=row.idempotency_key,
-        receipt=None if row.receipt is None else from_text(row.receipt, Receipt),
-    )
+    def _commit(self, row: Row[Any]) -> Commit:
+        from_text = self._database.documents.from_text
+        return Commit(
+            intent=self._intent(row.document, row.id),
+            written=from_text(row.written, tuple[WrittenResource, ...], intents.c.written, row.id),
+            committed_at=row.committed_at,
+        )

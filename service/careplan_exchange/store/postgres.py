@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -18,7 +18,10 @@ from . import schema
 from .address import ServerAddress
 from .database import Database, T, Work, to_the_end
 from .faults import translated
-from .locks import Locks, SessionLocks, digest
+from .leases import LEASE_SECONDS, lost
+from .leases import settings as lease_settings
+from .locks import SessionLocks, digest, name_of
+from .tables import leases
 
 _CONNECT_SECONDS = 10.0
 _STATEMENT_SECONDS = 60.0
@@ -30,12 +33,15 @@ _SESSION = {
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    # A process that was stopped inside a transaction does not keep its rows from the others.
+    "idle_in_transaction_session_timeout": "30000",
 }
 
 
 class PostgresDatabase(Database):
-    def __init__(self, engine: AsyncEngine, locks: Locks, label: str) -> None:
+    def __init__(self, engine: AsyncEngine, locks: SessionLocks, label: str) -> None:
         super().__init__(locks, label)
+        self._sessions = locks
         # One snapshot for all statements of a reading transaction, as SQLite gives anyway.
         self._reader, self._writer = engine.execution_options(isolation_level="REPEATABLE READ"), engine
 
@@ -54,13 +60,23 @@ class PostgresDatabase(Database):
     def insert(self, table: Table) -> Any:
         return postgresql.insert(table)
 
+    def fence(self, connection: Connection, *key: str) -> None:
+        token = self._sessions.token(*key)
+        if token is None:
+            return
+        there = select(leases.c.token).where(leases.c.key == name_of(*key)).with_for_update(read=True)
+        if connection.scalar(there) != token:
+            raise lost(self.label)
+
     def serialise(self, connection: Connection, *key: str) -> None:
         number = int.from_bytes(digest(*key)[:8], signed=True)
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 @asynccontextmanager
-async def opened(address: ServerAddress, lock_seconds: float) -> AsyncIterator[Database]:
+async def opened(
+    address: ServerAddress, lock_seconds: float, lease_seconds: float = LEASE_SECONDS
+) -> AsyncIterator[Database]:
     """The database as it is; see `bring_up`."""
 
     async def connect(*_: Any, **__: Any) -> Any:
@@ -74,7 +90,10 @@ async def opened(address: ServerAddress, lock_seconds: float) -> AsyncIterator[D
 
     async def connect_to_wait() -> Any:
         return await asyncpg.connect(
-            address.dsn, password=address.password, timeout=_CONNECT_SECONDS, server_settings=_SESSION
+            address.dsn,
+            password=address.password,
+            timeout=_CONNECT_SECONDS,
+            server_settings={**_SESSION, **lease_settings(lease_seconds)},
         )
 
     engine = create_async_engine(
@@ -87,7 +106,7 @@ async def opened(address: ServerAddress, lock_seconds: float) -> AsyncIterator[D
         hide_parameters=True,
     )
     try:
-        locks = SessionLocks(connect_to_wait, lock_seconds, address.label)
+        locks = SessionLocks(connect_to_wait, lock_seconds, address.label, lease_seconds)
         yield PostgresDatabase(engine, locks, address.label)
     finally:
         await engine.dispose()

@@ -1,6 +1,8 @@
-"""What a plan store refuses, in words; the same for every adapter."""
+"""What a plan store or a ledger refuses, in words; the same for every adapter."""
 
 from careplan_exchange.errors import UsageError
+from careplan_exchange.model.ledger import Link
+from careplan_exchange.model.seals import Seal, Tombstone
 
 
 def decided(state: str | None) -> UsageError:
@@ -30,3 +32,28 @@ def other_intent() -> UsageError:
 
 def no_exchange() -> UsageError:
     return UsageError("There is no exchange with this id.", mend="Run `careplan audit list` for those that are.")
+
+
+def closed(state: str | None) -> UsageError:
+    """`state` is the dead letter's; None where there is none."""
+    if state is None:
+        return UsageError("There is no dead letter with this id.", mend="`careplan deadletter list` shows them.")
+    return UsageError(
+        f"This dead letter is {state} already.", mend="`careplan deadletter list` shows what waits."
+    )
+
+
+def tombstone_in(seal: Seal) -> Tombstone:
+    if not isinstance(seal.statement, Tombstone):
+        raise UsageError("This seal is no tombstone.", mend="Nothing was removed.")
+    return seal.statement
+
+
+def must_cover(tombstone: Tombstone, first: Link | None, last: Link | None) -> None:
+    """Raises UsageError unless the tombstone tells of exactly the entries from `first` to `last`."""
+    told = (tombstone.first, tombstone.previous, tombstone.seq, tombstone.hash)
+    if first is None or last is None or told != (first.seq, first.previous, last.seq, last.hash):
+        raise UsageError(
+            "The ledger does not begin with the entries that were to be removed; nothing was removed.",
+            mend="Somebody else removed them meanwhile, or changed the ledger: run `careplan audit verify`.",
+        )

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import QueuePool
 
-from careplan_exchange.errors import ConfigurationError
+from careplan_exchange.errors import ConfigurationError, StoreUnavailableError
 
 from . import schema
 from .address import FileAddress
@@ -68,6 +68,9 @@ class SqliteDatabase(Database):
     def insert(self, table: Table) -> Any:
         return sqlite.insert(table)
 
+    def fence(self, connection: Connection, *key: str) -> None:
+        """Nothing to do: `flock` cannot be taken from a process that lives."""
+
     def serialise(self, connection: Connection, *key: str) -> None:
         """Nothing to do: a transaction that writes has the whole file to itself."""
 
@@ -106,6 +109,25 @@ async def look(address: FileAddress) -> tuple[schema.State, str | None]:
     locks = TaskLocks(BUSY_SECONDS)
     async with _database(str(path.absolute()), locks, address.label, connections=1) as database:
         return await database.read(lambda connection: schema.look(connection, address.label))
+
+
+async def wipe(address: FileAddress) -> None:
+    """The file written anew and the journal emptied: what was deleted or written over is gone from both. Raises
+    StoreUnavailableError where another process is in the middle of something."""
+    path = address.path
+    if path is not None:
+        await asyncio.to_thread(_wipe, path, address.label)
+
+
+def _wipe(path: Path, label: str) -> None:
+    with translated(label), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        connection.execute("VACUUM")
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreUnavailableError(
+            f"Everything is sealed, but the journal of {label} still holds what was there before: it is in use.",
+            mend="Run the same command again when no exchange is running.",
+        )
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ _BOTH: Mapping[str, frozenset[str]] = {
         f"{name}.text.status": _NARRATIVE_STATUS
         for name in (
             "CarePlan", "Goal", "DetectedIssue", "ServiceRequest", "MedicationRequest", "Provenance",
-            "AuditEvent",
+            "AuditEvent", "NutritionOrder", "DocumentReference",
         )
     },
     "CarePlan.status": _REQUEST_STATUS,
@@ -46,37 +46,51 @@ _BOTH: Mapping[str, frozenset[str]] = {
     "ServiceRequest.status": _REQUEST_STATUS,
     "ServiceRequest.intent": _REQUEST_INTENT,
     "ServiceRequest.priority": _PRIORITY,
+    "NutritionOrder.status": _REQUEST_STATUS,
+    "NutritionOrder.intent": _REQUEST_INTENT,
+    "DocumentReference.status": frozenset({"current", "superseded", "entered-in-error"}),
     "MedicationRequest.intent": _MEDICATION_INTENT,
     "MedicationRequest.priority": _PRIORITY,
     "AuditEvent.action": frozenset({"C", "R", "U", "D", "E"}),
 }  # fmt: skip
 
+_R4: Mapping[str, frozenset[str]] = {
+    **_BOTH,
+    "CarePlan.intent": frozenset({"proposal", "plan", "order", "option"}),
+    "CarePlan.activity.detail.kind": frozenset(
+        {
+            "Appointment", "CommunicationRequest", "DeviceRequest", "MedicationRequest", "NutritionOrder",
+            "Task", "ServiceRequest", "VisionPrescription",
+        }
+    ),
+    "CarePlan.activity.detail.status": frozenset(
+        {
+            "not-started", "scheduled", "in-progress", "on-hold", "completed", "cancelled", "stopped",
+            "unknown", "entered-in-error",
+        }
+    ),
+    "Goal.target.detailQuantity.comparator": frozenset({"<", "<=", ">=", ">"}),
+    "DetectedIssue.status": _OBSERVATION_STATUS,
+    "DocumentReference.docStatus": frozenset({"preliminary", "final", "amended", "entered-in-error"}),
+    "DocumentReference.relatesTo.code": frozenset({"replaces", "transforms", "signs", "appends"}),
+    "MedicationRequest.status": _MEDICATION_STATUS,
+    "Provenance.entity.role": frozenset({"derivation", "revision", "quotation", "source", "removal"}),
+    "AuditEvent.outcome": frozenset({"0", "4", "8", "12"}),
+    "AuditEvent.agent.network.type": frozenset({"1", "2", "3", "4", "5"}),
+}  # fmt: skip
+
 REQUIRED: Mapping[FhirRelease, Mapping[str, frozenset[str]]] = {
-    "R4": {
-        **_BOTH,
-        "CarePlan.intent": frozenset({"proposal", "plan", "order", "option"}),
-        "CarePlan.activity.detail.kind": frozenset(
-            {
-                "Appointment", "CommunicationRequest", "DeviceRequest", "MedicationRequest", "NutritionOrder",
-                "Task", "ServiceRequest", "VisionPrescription",
-            }
-        ),
-        "CarePlan.activity.detail.status": frozenset(
-            {
-                "not-started", "scheduled", "in-progress", "on-hold", "completed", "cancelled", "stopped",
-                "unknown", "entered-in-error",
-            }
-        ),
-        "Goal.target.detailQuantity.comparator": frozenset({"<", "<=", ">=", ">"}),
-        "DetectedIssue.status": _OBSERVATION_STATUS,
-        "MedicationRequest.status": _MEDICATION_STATUS,
-        "Provenance.entity.role": frozenset({"derivation", "revision", "quotation", "source", "removal"}),
-        "AuditEvent.outcome": frozenset({"0", "4", "8", "12"}),
-        "AuditEvent.agent.network.type": frozenset({"1", "2", "3", "4", "5"}),
-    },
+    "R4": _R4,
+    "R4B": _R4,
     "R5": {
         **_BOTH,
         "CarePlan.intent": frozenset({"proposal", "plan", "order", "option", "directive"}),
+        "DocumentReference.docStatus": frozenset(
+            {
+                "registered", "partial", "preliminary", "final", "amended", "corrected", "appended", "cancelled",
+                "entered-in-error", "deprecated", "unknown",
+            }
+        ),
         "DetectedIssue.status": frozenset({"preliminary", "final", "entered-in-error", "mitigated"}),
         "MedicationRequest.status": _MEDICATION_STATUS | {"ended"},
         "Provenance.entity.role": frozenset({"revision", "quotation", "source", "instantiates", "removal"}),

@@ -7,12 +7,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from careplan_exchange.errors import DuplicateError
+import msgspec
+
+from careplan_exchange.errors import CareplanError, DuplicateError
 from careplan_exchange.fhir import Written
 from careplan_exchange.model.changes import Json, ResourceChange
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
+from careplan_exchange.model.issue import Issue
 from careplan_exchange.ports import Ids
 
+_ENTRY = re.compile(
+    r"Bundle\.entry\[(\d+)\](?:\.resource)?(?:\.ofType\([A-Za-z]+\))?(?:\.[A-Z][A-Za-z]+)?(\..+)?$"
+)
 _LOCATION = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([^/?#]+)(?:/_history/([^/?#]+))?/?$")
 
 
@@ -92,6 +98,23 @@ def _answer(entry: Json, change: ResourceChange) -> Written:
         version_id=meta.get("versionId") or (location[3] if location else None) or etag or None,
         body=stored,
     )
+
+
+def named(error: CareplanError, changes: Sequence[ResourceChange]) -> CareplanError:
+    """The same error, its Issues naming the resource that an entry of the transaction is."""
+    error.issues = tuple(_named(issue, changes) for issue in error.issues)
+    first = next((issue for issue in error.issues if issue.source is not None), None)
+    if first is not None:
+        error.detail = f"{error.detail} It is about {first.expression} of {first.source}."
+    return error
+
+
+def _named(issue: Issue, changes: Sequence[ResourceChange]) -> Issue:
+    found = _ENTRY.match(issue.expression or "")
+    if found is None or int(found[1]) >= len(changes):
+        return issue
+    change = changes[int(found[1])]
+    return msgspec.structs.replace(issue, source=change.reference, expression=f"{change.type}{found[2] or ''}")
 
 
 def resolved(value: Any, links: Mapping[str, str]) -> Any:

@@ -1,76 +1,104 @@
-"""After the server has said yes: is it so? Exactly one of each, nobody overwritten, and the body it stored."""
+"""After the server has said yes: is it so? Exactly one of each, nobody overwritten, and the body it stored.
+
+What is found is told, not mended: takeback.py and putback.py do that.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from careplan_exchange.errors import (
     CareplanError,
     DuplicateError,
     OutcomeUnknownError,
+    RefusedError,
     UnsupportedServerError,
-    VersionConflictError,
 )
 from careplan_exchange.fhir import FhirClient, Written
 from careplan_exchange.model.changes import Held, Json, ResourceChange, WrittenResource
 from careplan_exchange.model.codec import decode
-from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.record import Resource
 
 from .current import current, wanted
 
+Answered = tuple[ResourceChange, Written]
 
-async def confirmed(
-    client: FhirClient, changes: Sequence[ResourceChange], answers: Sequence[Written]
-) -> tuple[WrittenResource, ...]:
-    """The resources as stored, in the order of the changes.
 
-    Raises VersionConflictError where a create found its resource there already, DuplicateError where an identity
-    now stands twice, UnsupportedServerError where the server ignored `If-Match`, OutcomeUnknownError where the
-    server could not be asked any more.
+class Overwritten(NamedTuple):
+    """Our update replaced what somebody else wrote since it was read: `between`, None where they deleted it."""
+
+    change: ResourceChange
+    written: WrittenResource
+    between: Resource | None
+
+    @property
+    def what(self) -> str:
+        if self.between is None:
+            return f"{self.change.reference} was deleted since it was read and has been made again"
+        return (
+            f"{self.change.reference}: version {self.between.version_id} by somebody else was replaced by our "
+            f"version {self.written.version_id}"
+        )
+
+
+async def confirmed(client: FhirClient, done: Sequence[Answered]) -> tuple[WrittenResource, ...]:
+    """The resources as stored, in this order, read back past every cache.
+
+    Raises DuplicateError where an identity now stands twice, UnsupportedServerError where the server does not
+    find what it made or made it under another id, OutcomeUnknownError where it could not be asked any more.
     """
-    already = [
-        f"{answer.type}/{answer.id}"
-        for change, answer in zip(changes, answers, strict=True)
-        if change.action == "create" and not answer.created
-    ]
-    if already:
-        raise VersionConflictError(
-            f"Somebody else has created {', '.join(already)} since the record was read.",
-            mend="Run the same command again: it reads what is there and merges with it.",
-        )
     try:
-        created = [change for change in changes if change.action == "create"]
-        held = (
-            {resource.identity: resource for resource in await current(client, wanted(created))}
-            if created
-            else {}
-        )
-        return tuple(
-            [await _stored(client, change, answer, held) for change, answer in zip(changes, answers, strict=True)]
-        )
+        changes = [change for change, _ in done]
+        held = {one.identity: one for one in await current(client, wanted(changes))} if changes else {}
+        return tuple([await _stored(client, change, answer, held) for change, answer in done])
     except (DuplicateError, UnsupportedServerError):
         raise
     except CareplanError as error:
-        raise OutcomeUnknownError(
-            f"The server took the write and then could not be asked what it stored: {error.detail}",
-            mend=error.mend,
-        ) from error
+        raise _cannot_ask(error) from error
+
+
+async def overwritten(
+    client: FhirClient, done: Sequence[Answered], written: Sequence[WrittenResource]
+) -> tuple[Overwritten, ...]:
+    """The updates whose version does not follow the one that they were made over. Some servers ignore `ifMatch`
+    inside a transaction, and some make again with PUT what somebody has deleted.
+
+    Numbers that follow each other need no request. A server without history cannot be asked: there `If-Match` is
+    all there is. Raises OutcomeUnknownError.
+    """
+    found = []
+    for (change, answer), one in zip(done, written, strict=True):
+        if change.action != "update":
+            continue
+        if answer.created:
+            found.append(Overwritten(change, one, None))
+            continue
+        try:
+            between = await _between(client, change, one)
+        except CareplanError as error:
+            raise _cannot_ask(error) from error
+        if between is not None:
+            found.append(Overwritten(change, one, between))
+    return tuple(found)
 
 
 async def _stored(
     client: FhirClient, change: ResourceChange, answer: Written, held: Mapping[str, Held]
 ) -> WrittenResource:
-    if change.action == "update":
-        await _require_nobody_overwritten(client, change, answer)
     seen = held.get(change.identity)
     if change.action == "create" and seen is None:
         raise UnsupportedServerError(
             f"{change.type}/{answer.id} was created, but the server does not find it by its identifier.",
             mend="See that the server indexes `identifier` for this type; without it nothing is safe to repeat.",
         )
-    if answer.body is not None and answer.id and answer.version_id:
-        return _written(change, answer.id, answer.version_id, answer.body)
+    if change.action == "update" and seen is not None and seen.id != change.id:
+        raise UnsupportedServerError(
+            f"{change.reference} was updated, and the server now has it as {seen.reference}.",
+            mend="A server that changes the ids of what it holds cannot be written to; use another as --target.",
+        )
     if seen is not None and answer.version_id in {None, seen.version_id}:
         return _written(change, seen.id, seen.version_id, seen.body)
+    if answer.body is not None and answer.id and answer.version_id:
+        return _written(change, answer.id, answer.version_id, answer.body)
     found = await _version(client, change.type, answer.id or change.id or "", answer.version_id)
     return _written(change, found.id, found.version_id or "", decode(found.content))
 
@@ -89,41 +117,33 @@ async def _version(client: FhirClient, resource_type: str, resource_id: str, ver
     )
 
 
-async def _require_nobody_overwritten(client: FhirClient, change: ResourceChange, answer: Written) -> None:
-    """That our version follows the one it was made over. Some servers ignore `ifMatch` inside a transaction, and
-    some re-create with PUT what somebody has deleted."""
-    if answer.created:
-        raise _ignored_if_match(
-            change, f"{change.reference} was deleted since it was read and has been made again."
-        )
-    before, after = change.version_id or "", answer.version_id or ""
+async def _between(client: FhirClient, change: ResourceChange, written: WrittenResource) -> Resource | None:
+    before, after = change.version_id or "", written.version_id
     if after == before or (before.isdigit() and after.isdigit() and int(after) == int(before) + 1):
-        return
-    versions = [version.version_id for version in await client.history(change.type, change.id or "")]
-    if after in versions and versions.index(after) + 1 < len(versions):
-        between = versions[versions.index(after) + 1]
-        if between != before:
-            raise _ignored_if_match(
-                change,
-                f"{change.reference}: version {between} by somebody else was replaced by our version {after}.",
-            )
+        return None
+    try:
+        versions = await client.history(change.type, written.id)
+    except RefusedError:
+        return None  # it keeps no history, or shows none
+    older = [version.version_id for version in versions]
+    if after not in older or older.index(after) + 1 == len(older):
+        return None
+    followed = versions[older.index(after) + 1]
+    return None if followed.version_id == before else followed
 
 
-def _ignored_if_match(change: ResourceChange, detail: str) -> UnsupportedServerError:
-    return UnsupportedServerError(
-        f"The server ignores If-Match. {detail}",
-        mend="Restore that state from the resource's history, and do not write to this server until it checks "
-        "versions.",
-        issues=(
-            Issue(
-                severity="error",
-                code="conflict",
-                key="write.if-match-ignored",
-                detail=detail,
-                source=change.reference,
-                mend="Compare the versions in its history.",
-            ),
-        ),
+def _cannot_ask(error: CareplanError) -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        f"The server took the write and then could not be asked what it stored: {error.detail}", mend=error.mend
+    )
+
+
+def as_answered(done: Sequence[Answered]) -> tuple[tuple[ResourceChange, WrittenResource], ...]:
+    """What the answers alone say was written, where they say enough to take it back."""
+    return tuple(
+        (change, _written(change, answer.id, answer.version_id, answer.body or {}))
+        for change, answer in done
+        if answer.id and answer.version_id
     )
 
 

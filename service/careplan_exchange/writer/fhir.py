@@ -1,38 +1,52 @@
 """The PlanWriter over FHIR REST: `write` sends, `settle` asks what became of a write whose answer was lost."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+
+import msgspec
 
 from careplan_exchange import logs
-from careplan_exchange.errors import DuplicateError, UnsupportedServerError
-from careplan_exchange.fhir import Capabilities, FhirClient
+from careplan_exchange.errors import DuplicateError, RefusedError, VersionConflictError
+from careplan_exchange.fhir import Capabilities, FhirClient, Written
 from careplan_exchange.model.changes import Held, Intent, Json, ResourceChange, Settlement, WrittenResource
 from careplan_exchange.model.codec import decode
 from careplan_exchange.model.issue import Issue
-from careplan_exchange.model.record import FhirRelease, PatientRecord
+from careplan_exchange.model.record import PatientRecord
+from careplan_exchange.model.target import TargetForm
+from careplan_exchange.model.writing import Writing
 from careplan_exchange.ports import Ids
 
-from .bundle import answers_of, once_each, transaction_of
-from .confirm import confirmed
+from .aftermath import Aftermath
+from .bundle import answers_of, named, once_each, transaction_of
+from .confirm import Answered
 from .current import current, wanted
+from .habits import Habits
+from .ladder import form_of
 from .lint import require_valid
-from .sequence import write_in_sequence
+from .sequence import BrokenOffError, send_companions, write_in_sequence
 from .settle import Sighting, Target, Version, judge, links_of, needs_history
 from .subject import find_subject
+from .support import require_one_patient, require_support, require_versions, supports
+from .writings import find_writings
 
 
 class FhirPlanWriter:
-    """Writes to the one server behind `client`. Implements `ports.PlanWriter`, which states the contract."""
+    """Writes to the one server behind `client`. Implements `ports.PlanWriter`, which states the contract.
 
-    def __init__(self, client: FhirClient, *, ids: Ids) -> None:
+    `habits`: what this process has learned about servers; without it the writer learns for itself.
+    """
+
+    def __init__(self, client: FhirClient, *, ids: Ids, habits: Habits | None = None) -> None:
         self._client = client
         self._ids = ids
+        self._habits = Habits() if habits is None else habits
 
     @property
     def target(self) -> str:
         return self._client.base_url
 
-    async def release(self) -> FhirRelease:
-        return (await self._client.capabilities()).release
+    async def form(self) -> TargetForm:
+        return form_of(await self._client.capabilities())
 
     async def subject(self, record: PatientRecord) -> str:
         return await find_subject(self._client, record)
@@ -47,16 +61,64 @@ class FhirPlanWriter:
         capabilities = await self._client.capabilities()
         links = {change.full_url: change.type for change in changes}
         require_valid([*(change.body for change in changes), *companions], capabilities.release, links)
-        _require_support(changes, capabilities)
-        _require_versions(changes)
+        require_support(changes, capabilities)
+        require_versions(changes)
+        require_one_patient(changes)
         taken = self._taken(companions, capabilities)
+        aftermath = Aftermath(self._client, self._habits, request_id=intent.id)
         if capabilities.transaction:
-            bundle = transaction_of(changes, taken, self.target, self._ids)
-            response = await self._client.transaction(bundle, request_id=intent.id)
-            answers = answers_of(response, changes)
-        else:
-            answers = await write_in_sequence(self._client, changes, taken, request_id=intent.id)
-        return await confirmed(self._client, changes[: len(answers)], answers)
+            return await aftermath.checked(await self._in_transaction(changes, taken, intent.id))
+        try:
+            answers = await write_in_sequence(
+                self._client,
+                changes,
+                taken,
+                request_id=intent.id,
+                before_update=self._require_unmoved,
+                stands=partial(self._stands, intent),
+            )
+        except BrokenOffError as broken:
+            if aftermath.may_go_on(broken.cause):
+                await send_companions(self._client, taken, changes, broken.done, request_id=intent.id)
+            raise await aftermath.broken_off(broken.done, broken.cause) from broken
+        return await aftermath.checked(tuple(zip(changes, answers, strict=True)))
+
+    async def _in_transaction(
+        self, changes: Sequence[ResourceChange], companions: Sequence[Json], request_id: str
+    ) -> tuple[Answered, ...]:
+        await self._require_unmoved(*(change for change in changes if change.action == "update"))
+        bundle = transaction_of(changes, companions, self.target, self._ids)
+        try:
+            response = await self._client.transaction(bundle, request_id=request_id)
+        except RefusedError as error:
+            raise named(error, changes) from None
+        return tuple(zip(changes, answers_of(response, changes), strict=True))
+
+    async def _require_unmoved(self, *updates: ResourceChange) -> None:
+        """On a server that ignores `If-Match` versions are compared right before. Raises VersionConflictError."""
+        if not updates or not self._habits.ignores_if_match(self.target):
+            return
+        held = {one.identity: one for one in await self.current(wanted(updates))}
+        for change in updates:
+            now = held.get(change.identity)
+            if now is None or now.version_id != change.version_id:
+                raise VersionConflictError(
+                    f"{change.reference} was changed or deleted since it was read; it was not written.",
+                    mend="Run the same command again: it reads and merges anew.",
+                )
+
+    async def _stands(self, intent: Intent, change: ResourceChange) -> Written | None:
+        settled = await self.settle(msgspec.structs.replace(intent, changes=(change,)))
+        if settled.outcome != "committed":
+            return None
+        (one,) = settled.written
+        return Written(
+            created=change.action == "create",
+            type=one.type,
+            id=one.id,
+            version_id=one.version_id,
+            body=one.stored,
+        )
 
     async def settle(self, intent: Intent) -> Settlement:
         changes = once_each(intent.changes)
@@ -73,16 +135,22 @@ class FhirPlanWriter:
                 sightings[change.identity] = await self._with_history(seen)
         return judge(changes, sightings, target)
 
+    async def writings(self, references: Collection[str]) -> tuple[Writing, ...]:
+        return await find_writings(self._client, references, await self._client.capabilities())
+
     async def _with_history(self, seen: Sighting) -> Sighting:
+        try:
+            found = await self._client.history(seen.type, seen.id)
+        except RefusedError:
+            return seen  # it keeps no history, or shows none: what stands now is all there is to judge by
         versions = tuple(
-            Version(version_id=version.version_id or "", body=decode(version.content))
-            for version in await self._client.history(seen.type, seen.id)
+            Version(version_id=version.version_id or "", body=decode(version.content)) for version in found
         )
         return Sighting(type=seen.type, id=seen.id, versions=versions or seen.versions, whole=True)
 
     def _taken(self, companions: Sequence[Json], capabilities: Capabilities) -> tuple[Json, ...]:
         """The companions whose type the target takes; the ledger has what the others would say."""
-        taken = tuple(body for body in companions if _supports(capabilities, str(body["resourceType"]), "create"))
+        taken = tuple(body for body in companions if supports(capabilities, str(body["resourceType"]), "create"))
         if len(taken) < len(companions):
             logs.get_logger().warning(
                 logs.EXCHANGE_WRITTEN,
@@ -91,39 +159,6 @@ class FhirPlanWriter:
                 count=len(companions) - len(taken),
             )
         return taken
-
-
-def _require_support(changes: Sequence[ResourceChange], capabilities: Capabilities) -> None:
-    """Raises UnsupportedServerError where the target says that it does not take one of these, or cannot find it
-    again by its identifier: then nothing could be repeated safely."""
-    for change in changes:
-        if not _supports(capabilities, change.type, change.action):
-            raise UnsupportedServerError(
-                f"The target does not list {change.action} of {change.type} as supported; nothing was sent.",
-                mend="Use another server as --target: a plan needs CarePlan and Goal, and what they point at.",
-            )
-        if capabilities.parameters.get(change.type) and not capabilities.searchable(change.type, "identifier"):
-            raise UnsupportedServerError(
-                f"The target cannot search {change.type} by identifier, so a write could not be repeated safely; "
-                "nothing was sent.",
-                mend="Have that search parameter switched on, or use another server as --target.",
-            )
-
-
-def _require_versions(changes: Sequence[ResourceChange]) -> None:
-    """Raises UnsupportedServerError where nothing could tell the server which version an update is meant for."""
-    for change in changes:
-        if change.action != "create" and not change.version_id:
-            raise UnsupportedServerError(
-                f"The target gives no version for {change.reference}, so an update could overwrite somebody "
-                "else's change unnoticed; nothing was sent.",
-                mend=f"Have versioning of {change.type} switched on, or use another server as --target.",
-            )
-
-
-def _supports(capabilities: Capabilities, resource_type: str, interaction: str) -> bool:
-    """A statement that lists no resource at all says nothing about any."""
-    return capabilities.says_nothing or capabilities.supports(resource_type, interaction)
 
 
 def _sighting(resource: Held) -> Sighting:

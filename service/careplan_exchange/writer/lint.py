@@ -5,6 +5,7 @@ required bindings (bindings.py) and the types that a reference may point to, is 
 elements, never values.
 """
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from careplan_exchange.errors import InvalidResourceError
 from careplan_exchange.model.changes import Json
+from careplan_exchange.model.codec import decode
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.record import FhirRelease
 
@@ -25,7 +27,7 @@ _TYPE_OF_URL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_his
 def require_valid(bodies: Iterable[Json], release: FhirRelease, links: Mapping[str, str]) -> None:
     """Raises InvalidResourceError with every problem of every body. `links` are the resource types behind the
     `urn:uuid:` references between them."""
-    issues = [issue for body in bodies for issue in lint(body, release, links)]
+    issues = [issue for body in bodies for issue in _lint_whole(body, release, links)]
     if issues:
         raise InvalidResourceError(
             f"{len(issues)} problem(s) in what would have been written, the first at {issues[0].expression}: "
@@ -34,6 +36,23 @@ def require_valid(bodies: Iterable[Json], release: FhirRelease, links: Mapping[s
             "otherwise report the problem with the path above.",
             issues=issues,
         )
+
+
+def _lint_whole(body: Json, release: FhirRelease, links: Mapping[str, str]) -> Iterator[Issue]:
+    """Of a plan that goes as a document also what is in it."""
+    yield from lint(body, release, links)
+    entries = [entry for bundle in attached_bundles(body) for entry in bundle.get("entry", ())]
+    inside = {entry["fullUrl"]: str(entry["resource"]["resourceType"]) for entry in entries}
+    for entry in entries:
+        yield from lint(entry["resource"], release, {**links, **inside})
+
+
+def attached_bundles(body: Json) -> Iterator[Json]:
+    """The FHIR documents that a DocumentReference carries."""
+    for content in body.get("content", ()) if body.get("resourceType") == "DocumentReference" else ():
+        attachment = content.get("attachment", {})
+        if attachment.get("contentType") == "application/fhir+json" and "data" in attachment:
+            yield decode(base64.b64decode(attachment["data"]))
 
 
 def lint(body: Json, release: FhirRelease, links: Mapping[str, str]) -> tuple[Issue, ...]:
@@ -65,7 +84,7 @@ def lint(body: Json, release: FhirRelease, links: Mapping[str, str]) -> tuple[Is
 @cache
 def _model_of(name: str, release: FhirRelease) -> Any:
     # Half a second of imports that no dry run needs.
-    if release == "R4":
+    if release != "R5":
         from fhir.resources.R4B import get_fhir_model_class
     else:
         from fhir.resources import get_fhir_model_class

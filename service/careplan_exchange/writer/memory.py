@@ -13,10 +13,13 @@ from careplan_exchange.model.changes import Held, Intent, Json, ResourceChange, 
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
 from careplan_exchange.model.record import FhirRelease, PatientRecord
+from careplan_exchange.model.target import Rung, TargetForm
+from careplan_exchange.model.writing import Writing
 
 from .bundle import once_each, resolved
 from .lint import require_valid
 from .settle import Sighting, Target, Version, judge
+from .writings import writings_in
 
 Fault = Literal["lose-answer", "lose-request"]
 """What happens to the next write: it is carried out and the answer never comes, or it never arrives."""
@@ -24,17 +27,20 @@ Fault = Literal["lose-answer", "lose-request"]
 
 class MemoryPlanWriter:
     """`patients` maps patient references of other servers to references here; without it every patient is known
-    under the reference that the record has. The state is the writer's own: two writers are two servers."""
+    under the reference that the record has. `rung` is what it says that it takes; it stores anything. The state
+    is the writer's own: two writers are two servers."""
 
     def __init__(
         self,
         target: str = "memory:",
         *,
         release: FhirRelease = "R4",
+        rung: Rung = "references",
         patients: Mapping[str, str] | None = None,
     ) -> None:
         self._target = target
         self._release = release
+        self.rung: Rung = rung
         self._patients = patients
         self._versions: dict[tuple[str, str], list[Json]] = {}
         self._deleted: set[tuple[str, str]] = set()
@@ -45,8 +51,8 @@ class MemoryPlanWriter:
     def target(self) -> str:
         return self._target
 
-    async def release(self) -> FhirRelease:
-        return self._release
+    async def form(self) -> TargetForm:
+        return TargetForm(release=self._release, rung=self.rung)
 
     async def subject(self, record: PatientRecord) -> str:
         if self._patients is None or record.endpoint == self._target:
@@ -96,6 +102,9 @@ class MemoryPlanWriter:
             for held in self._held()
         }
         return judge(once_each(intent.changes), sightings, Target(base_url=self._target, atomic=True))
+
+    async def writings(self, references: Collection[str]) -> tuple[Writing, ...]:
+        return writings_in(self.resources("Provenance"), references)
 
     def put(self, body: Json) -> Json:
         """Store a resource as another client would: a new version where it has an id, or a new resource."""

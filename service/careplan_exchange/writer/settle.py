@@ -12,6 +12,8 @@ import msgspec
 from careplan_exchange.model.changes import Json, ResourceChange, Settlement, WrittenResource
 from careplan_exchange.model.issue import Issue
 
+from .bundle import resolved
+from .roundtrip import as_issues, losses
 from .sameness import not_contrary, rewritten, same
 
 
@@ -46,7 +48,16 @@ def needs_history(change: ResourceChange, seen: Sighting, links: Mapping[str, st
     current = seen.versions[0]
     if change.action == "update" and current.version_id == change.version_id:
         return False
-    return not seen.whole and not same(change.body, current.body, links, target.base_url)
+    if seen.whole:
+        return False
+    # What somebody has only added to ours is still the same as what was sent, and yet not what we wrote.
+    is_next = _follows(change.version_id if change.action == "update" else "0", current.version_id)
+    return not (is_next and same(change.body, current.body, links, target.base_url))
+
+
+def _follows(before: str | None, after: str) -> bool:
+    """Whether the numbers of the versions say that nothing came between."""
+    return (before or "").isdigit() and after.isdigit() and int(after) == int(before or "") + 1
 
 
 def links_of(changes: Sequence[ResourceChange], sightings: Mapping[str, Sighting]) -> dict[str, str]:
@@ -73,6 +84,9 @@ def judge(changes: Sequence[ResourceChange], sightings: Mapping[str, Sighting], 
             else _updated(change, seen, links, target)
         )
         if version is not None:
+            source = f"{seen.reference}/_history/{version.version_id}"
+            lost = as_issues(losses(change.body, version.body, links, target.base_url), source)
+            issues += [issue for issue in lost if issue.severity == "error"]
             placed[change.identity] = WrittenResource(
                 identity=change.identity,
                 type=change.type,
@@ -80,18 +94,26 @@ def judge(changes: Sequence[ResourceChange], sightings: Mapping[str, Sighting], 
                 version_id=version.version_id,
                 action=change.action,
                 stored=version.body,
+                issues=lost,
             )
         elif change.action == "create":
             issues.append(_foreign(seen))
     if issues:
         return Settlement(outcome="unclear", issues=tuple(issues))
+    if placed and target.atomic:
+        placed |= {
+            change.identity: _hidden(change, sightings[change.identity], links)
+            for change in changes
+            if change.identity not in placed and _moved_on(change, sightings.get(change.identity))
+        }
     if len(placed) == len(changes):
         return Settlement(outcome="committed", written=tuple(placed[change.identity] for change in changes))
     if placed and target.atomic:
         return Settlement(outcome="unclear", issues=tuple(_partial(each) for each in placed.values()))
-    # Without transactions a write may have broken off half-way. What stands is what we sent, to the letter: the
-    # fresh read finds it and only the rest is sent.
-    return Settlement(outcome="absent")
+    # Without transactions a write may have broken off half-way: the fresh read finds what stands, and only the
+    # rest is sent.
+    standing = tuple(placed[change.identity] for change in changes if change.identity in placed)
+    return Settlement(outcome="partial" if standing else "absent", written=standing)
 
 
 def _created(change: ResourceChange, seen: Sighting, links: Mapping[str, str], target: Target) -> Version | None:
@@ -119,6 +141,30 @@ def _updated(change: ResourceChange, seen: Sighting, links: Mapping[str, str], t
         if same(change.body, version.body, links, target.base_url):
             return version
     return since[-1] if seen.whole and _as_rewritten(change, since[-1].body, links, target) else None
+
+
+def _moved_on(change: ResourceChange, seen: Sighting | None) -> bool:
+    """Whether somebody has written over an update, on a server that does not show the version between."""
+    return (
+        seen is not None
+        and not seen.whole
+        and change.action == "update"
+        and seen.id == change.id
+        and seen.versions[0].version_id != change.version_id
+    )
+
+
+def _hidden(change: ResourceChange, seen: Sighting, links: Mapping[str, str]) -> WrittenResource:
+    """It was carried out, since another of the same transaction was. Its version is nobody's to see any more: an
+    edit is told by its difference to what was sent."""
+    return WrittenResource(
+        identity=change.identity,
+        type=change.type,
+        id=seen.id,
+        version_id="",
+        action=change.action,
+        stored=resolved(change.body, links),
+    )
 
 
 def _as_rewritten(change: ResourceChange, stored: Json, links: Mapping[str, str], target: Target) -> bool:

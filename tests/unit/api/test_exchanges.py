@@ -33,6 +33,7 @@ async def test_an_exchange_is_accepted_and_found_at_its_location_with_its_receip
         "resources": [{"reference": "CarePlan/1", "versionId": "1", "action": "create"}],
         "issues": [],
         "exchange": row["id"],
+        "review": None,
     }
     asked = ExchangeRequest(endpoint="hospital", target="companion", patient="p1", today="2026-11-24")
     assert exchanges.synced == [(row["id"], asked)]

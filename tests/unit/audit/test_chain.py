@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from careplan_exchange import audit
 from careplan_exchange.model import codec
-from careplan_exchange.model.chain import GENESIS, START, Head, close, follow, link, verify
+from careplan_exchange.model.chain import (
+    GENESIS,
+    Head,
+    Mark,
+    Walk,
+    entry_hash,
+    genesis_of,
+    link,
+    start_of,
+    verify,
+)
 from careplan_exchange.model.ledger import Entry, Link, Verdict
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -69,9 +79,68 @@ def test_a_chain_that_was_not_touched_fits(links):
 
 
 @given(CHAINS, st.data())
-def test_a_chain_walked_in_parts_gives_the_same_verdict(links, data):
-    cut = data.draw(st.integers(0, len(links)))
-    assert follow(follow(START, links[:cut]), links[cut:]) == verify(links)
+def test_a_walk_that_goes_on_from_a_head_comes_to_the_same_end(links, data):
+    cut = data.draw(st.integers(1, len(links)))
+    begin = head_of(links[:cut])
+    assert verify(links[cut:], head_of(links), start=begin) == verify(links, head_of(links))
+
+
+@given(CHAINS, ENTRIES, st.data())
+def test_a_tail_written_anew_is_found_by_a_head_that_was_signed_or_kept(links, entry, data):
+    """Every hash fits, and the head is the new one: only the mark tells, and between which entries."""
+    place = data.draw(st.integers(0, len(links) - 1))
+    forged = [*links[:place], link(links[place].previous, place + 1, entry)]
+    for original in links[place + 1 :]:
+        forged.append(link(forged[-1].hash, original.seq, original.entry))
+    assume(forged[place].hash != links[place].hash)
+    assert verify(forged, head_of(forged)).problem is None
+    source = data.draw(st.sampled_from(["signed", "kept"]))
+    marked = data.draw(st.integers(place + 1, len(links)))
+    # One mark right before the first entry that was written anew, one at it or later.
+    marks = [Mark(seq=at, hash=links[at - 1].hash, source=source) for at in (place, marked) if at]
+    verdict = verify(forged, head_of(forged), marks=marks)
+    assert verdict.broken_at == marked
+    where = f"entry {marked}" if marked == place + 1 else f"an entry from {place + 1} to {marked}"
+    assert (
+        verdict.problem == f"Entry {marked} does not have the hash that was {source}: {where} was written anew."
+    )
+
+
+@given(CHAINS, st.data())
+def test_entries_cut_off_with_their_head_are_found_by_a_mark(links, data):
+    cut = data.draw(st.integers(0, len(links) - 1))
+    head = head_of(links[:cut]) if cut else start_of("default")
+    assert verify(links[:cut], head).problem is None
+    mark = Mark(seq=len(links), hash=links[-1].hash, source="signed")
+    assert verify(links[:cut], head, marks=[mark]).broken_at == cut + 1
+
+
+def test_a_chain_fits_under_the_name_of_its_tenant_only():
+    entry = Entry(exchange="x", event="e", at="t")
+    links = [link(genesis_of("north"), 1, entry)]
+    assert verify(links, start=start_of("north")).problem is None
+    assert verify(links, start=start_of("south")).broken_at == 1
+    assert verify(links).broken_at == 1
+    assert genesis_of("default") == GENESIS, "chains begun before there were tenants stay whole"
+
+
+def test_a_walk_cannot_go_on_from_an_entry_that_is_not_as_it_was():
+    for found in (None, "0" * 64):
+        walk = Walk(Head(seq=3, hash="1" * 64))
+        assert walk.stand_on(found) is False
+        assert walk.close(None).broken_at == 3
+
+
+def test_an_entry_whose_text_is_not_its_one_form_is_found_though_its_hash_fits():
+    for text in (
+        b'{"at":"t","data":{},"event":"e","exchange":"x","more":1}',
+        b'{"at":"t" }',
+        b"not json",
+        b"\xff",
+    ):
+        walk = Walk(start_of("default"))
+        assert walk.step(1, GENESIS, entry_hash(GENESIS, 1, text), text) is False
+        assert walk.broken_at == 1
 
 
 @given(CHAINS, st.data())
@@ -140,7 +209,8 @@ def test_an_inserted_entry_is_found(links, entry, data):
 
 def test_the_first_break_stands_whatever_comes_after():
     links = chained([Entry(exchange="x", event="e", at="t")] * 3)
-    broken = follow(START, links[1:])
-    assert broken.broken_at == 1
-    assert follow(broken, links) == broken
-    assert close(broken, head_of(links)) == broken
+    walk = Walk(start_of("default"))
+    for current in (*links[1:], *links):
+        assert not walk.step(current.seq, current.previous, current.hash, codec.canonical(current.entry))
+    verdict = walk.close(head_of(links))
+    assert (verdict.broken_at, verdict.problem) == (1, "Entry 1 is missing.")

@@ -4,6 +4,8 @@ import pytest
 from careplan_exchange.audit import CompanionContext, companions
 from careplan_exchange.model.changes import WrittenResource
 from careplan_exchange.model.codec import decode, encode
+from careplan_exchange.model.review import ReviewStep
+from careplan_exchange.model.target import TargetForm
 from careplan_exchange.writer.lint import lint
 from tests.support.plans import T2DM, a_proposal
 from tests.support.shared import require_shared
@@ -97,6 +99,76 @@ def test_the_version_survives_a_server_that_strips_it_off_references():
     assert body["entity"][0]["what"]["display"] == "Observation, version 3"
 
 
+def step(kind, by):
+    return ReviewStep(kind=kind, by=by, at="2026-03-04T05:00:00Z")
+
+
+APPROVALS = (step("assign", "Dr Who"), step("modify", "Dr Who"), step("approve", "Practitioner/12"))
+
+
+def test_whoever_approved_has_verified_it_whoever_modified_is_an_author_and_we_have_assembled_it():
+    body = companions(creates(), a_proposal(), in_context(approvals=APPROVALS), "R4")[0]
+    agents = [(agent["type"]["coding"][0]["code"], agent["who"]) for agent in body["agent"]]
+    software = in_context().software
+    assert agents[0][1]["identifier"] == software["identifier"]
+    assert agents[1:] == [
+        ("assembler", software),
+        ("author", {"display": "Dr Who"}),
+        ("verifier", {"reference": "Practitioner/12"}),
+    ]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_for_whom_a_practitioner_acts_is_said_to_be_unknown_as_us_core_asks(release):
+    body = companions(creates(release), a_proposal(), in_context(approvals=APPROVALS), release)[0]
+    practitioner = body["agent"][-1]
+    assert practitioner["onBehalfOf"]["extension"][0]["valueCode"] == "unknown"
+    assert all("onBehalfOf" not in agent for agent in body["agent"][:-1])
+    assert lint(body, release, {change.full_url: change.type for change in creates(release)}) == ()
+
+
+def test_a_person_who_acted_twice_is_named_once_in_each_role():
+    twice = (step("approve", "Dr Who"), step("modify", "Dr Who"), step("approve", "Dr Who"))
+    body = companions(creates(), a_proposal(), in_context(approvals=twice), "R4")[0]
+    roles = [agent["type"]["coding"][0]["code"] for agent in body["agent"]]
+    assert roles == ["author", "assembler", "verifier", "author"]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_events_of_a_reviewed_write_name_who_let_it_through_last(release):
+    event = companions(creates(release)[:1], a_proposal(), in_context(approvals=APPROVALS), release)[-1]
+    assert event["agent"][2]["who"] == {"reference": "Practitioner/12"}
+    assert [agent["requestor"] for agent in event["agent"]] == [False, False, True]
+
+
+def test_whoever_only_assigned_or_rejected_let_nothing_through():
+    steps = (step("assign", "Dr Who"), step("reject", "Dr No"))
+    body, *_, event = companions(creates()[:1], a_proposal(), in_context(approvals=steps), "R4")
+    assert len(body["agent"]) == len(event["agent"]) == 2
+
+
+def test_provenance_of_an_update_names_the_version_it_was_made_over():
+    (body,) = of_kind("Provenance", [an_updated_goal()])
+    assert body["entity"][-1] == {
+        "role": "revision",
+        "what": {"reference": "Goal/7/_history/3", "display": "Goal, version 3"},
+    }
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_companion_names_the_exchange_and_the_installation(release):
+    for body in companions(creates(release), a_proposal(), in_context(installation="i1"), release):
+        assert body["meta"]["tag"] == [
+            {"system": "urn:careplan-exchange:exchange", "code": "e1"},
+            {"system": "urn:careplan-exchange:installation", "code": "i1"},
+        ]
+
+
+def test_where_events_are_told_later_none_goes_with_the_write():
+    made = companions(creates(), a_proposal(), in_context(events=False), "R4")
+    assert [body["resourceType"] for body in made] == ["Provenance"]
+
+
 def test_evidence_on_another_server_is_named_by_a_logical_reference_with_its_version():
     body = companions(creates(), a_proposal(), in_context(same_server=False), "R4")[0]
     assert body["entity"][0]["what"] == {
@@ -170,7 +242,7 @@ def a_create_of_a_goal():
     from careplan_exchange.writer import render
     from tests.support.plans import a_context
 
-    return a_create(render(a_proposal(), a_context(), "R4")[0])
+    return a_create(render(a_proposal(), a_context(), TargetForm(release="R4"))[0])
 
 
 def problems(body, elements):

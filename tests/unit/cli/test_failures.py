@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from careplan_exchange import errors
-from careplan_exchange.errors import CareplanError, KnowledgeError
+from careplan_exchange.errors import CareplanError, KnowledgeError, PartlyWrittenError, RefusedError
 from careplan_exchange.model.issue import Finding, Issue
+from tests.support.policies import overlay
 from tests.support.product import SYNTHETIC_TODAY, Server, command, environment
 
 NOBODY = "http://127.0.0.1:9/fhir"
@@ -28,6 +29,8 @@ def kinds(of: type[CareplanError] = CareplanError) -> Iterator[type[CareplanErro
 def an_error(kind: type[CareplanError]) -> CareplanError:
     if issubclass(kind, KnowledgeError):
         return kind([Finding(file="protocols/a.yaml", line=7, message="It has no title.", mend="Give it one.")])
+    if issubclass(kind, PartlyWrittenError):
+        return kind(RefusedError("This happened.", mend="Do this."), ())
     return kind("This happened.", mend="Do this.")
 
 
@@ -163,13 +166,13 @@ def test_a_sync_that_fails_prints_nothing_to_standard_output_otherwise(careplan:
 
 
 def test_a_change_that_waits_ends_with_six_and_says_where_to_look(
-    careplan: Any, hospital: Any, patient: str, monkeypatch: pytest.MonkeyPatch
+    careplan: Any, hospital: Any, patient: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CAREPLAN_POLICY__NEW_PLANS", "review")
+    monkeypatch.setenv("CAREPLAN_KNOWLEDGE__OVERLAY", str(overlay(tmp_path)))
     result = careplan("sync", "-e", hospital.url, "-p", patient, "--today", SYNTHETIC_TODAY)
     assert result.code == 6
     assert result.out.startswith("review  exchange ")
-    assert "Next: careplan review list" in result.out
+    assert "Next: careplan review show " in result.out
     assert Server(hospital.url).authored("CarePlan", patient) == []
 
 
@@ -220,7 +223,7 @@ def test_a_reader_that_has_gone_does_not_change_what_a_sync_came_to(
     tmp_path: Path, hospital: Any, patient: str
 ) -> None:
     of_patient = ("-e", hospital.url, "-p", patient, "--today", SYNTHETIC_TODAY)
-    result = piped(tmp_path, "sync", *of_patient, env={"CAREPLAN_POLICY__NEW_PLANS": "review"})
+    result = piped(tmp_path, "sync", *of_patient, env={"CAREPLAN_KNOWLEDGE__OVERLAY": str(overlay(tmp_path))})
     assert (result.returncode, result.stderr) == (6, "")
 
 

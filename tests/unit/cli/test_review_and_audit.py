@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from careplan_exchange.cli import show
+from tests.support.policies import TWO, overlay
 from tests.support.product import SYNTHETIC_TODAY, Server
 
 UNKNOWN = "0b0c0000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def waiting(careplan: Any, hospital: Any, patient: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def waiting(careplan: Any, hospital: Any, patient: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A new plan that waits for a person; the review's id."""
-    monkeypatch.setenv("CAREPLAN_POLICY__NEW_PLANS", "review")
+    monkeypatch.setenv("CAREPLAN_KNOWLEDGE__OVERLAY", str(overlay(tmp_path)))
     result = careplan("sync", "-e", hospital.url, "-p", patient, "--today", SYNTHETIC_TODAY, "--json")
     assert result.code == 6
     return str(result.json["exchange"])
@@ -46,7 +47,7 @@ def test_where_nothing_waits_the_list_says_so(careplan: Any) -> None:
 
 @pytest.mark.parametrize("act", ["show", "approve", "reject"])
 def test_a_review_that_does_not_exist_is_a_matter_of_usage(careplan: Any, act: str) -> None:
-    result = careplan("review", act, UNKNOWN)
+    result = careplan("review", act, UNKNOWN, *(("--reason", "Why") if act == "reject" else ()))
     assert (result.code, result.out) == (2, "")
     assert UNKNOWN in result.said
     assert "careplan review list" in result.said
@@ -60,7 +61,7 @@ def test_what_waits_is_listed_and_shown_with_what_to_do_next(careplan: Any, wait
     assert (listed.code, shown.code) == (0, 0)
     assert "+ CarePlan" in shown.out
     assert "+ Goal" in shown.out
-    assert f"Next: careplan review approve {waiting}, or reject" in shown.out
+    assert f"Next: careplan review approve {waiting}, or modify, reject, assign" in shown.out
 
 
 def test_an_id_stays_whole_on_a_narrow_terminal(
@@ -99,13 +100,15 @@ def test_a_change_that_is_no_longer_as_it_was_shown_waits_again(
     assert result.code == 6
     assert result.out.startswith("review")
     assert server.authored("CarePlan", patient) == []
+    assert "Nothing was written: it is no longer as it was shown." in result.out
+    assert "\nnow  Goal/~" in result.out or "\nwas  Goal/~" in result.out
     assert decisions(careplan, waiting) == []
     (now,) = careplan("review", "list", "--json").json
     assert now["id"] != waiting
 
 
 def test_a_rejected_change_is_put_away_for_good(careplan: Any, hospital: Any, patient: str, waiting: str) -> None:
-    result = careplan("review", "reject", waiting, "--by", "Dr Who")
+    result = careplan("review", "reject", waiting, "--by", "Dr Who", "--reason", "Moves away")
     assert (result.code, result.err) == (0, "")
     assert f"Rejected {waiting}" in result.out
     assert decisions(careplan, waiting) == [{"state": "rejected", "by": "Dr Who"}]
@@ -116,11 +119,89 @@ def test_a_rejected_change_is_put_away_for_good(careplan: Any, hospital: Any, pa
     assert Server(hospital.url).authored("CarePlan", patient) == []
 
 
+def test_what_a_person_sets_is_written_and_stands_with_the_review(
+    careplan: Any, hospital: Any, patient: str, waiting: str, tmp_path: Path
+) -> None:
+    changes = careplan("review", "show", waiting, "--json").json["changeSet"]["changes"]
+    one, other, third = [f"Goal/~{one['identity'][:8]}" for one in changes if one["type"] == "Goal"][:3]
+    (tmp_path / "edits.yaml").write_text(f"{other} priority.text: Can wait\n{third} note[0]: null\n")
+    result = careplan(
+        "review", "modify", waiting, "--by", "Dr Who", "--reason", "Talked about it",
+        "--set", f"{one} description.text=As agreed", "--edits", "edits.yaml",
+    )  # fmt: skip
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("written")
+    goals = Server(hospital.url).authored("Goal", patient)
+    assert "As agreed" in [goal["description"]["text"] for goal in goals]
+    assert "Can wait" in [goal["priority"].get("text") for goal in goals]
+    shown = careplan("review", "show", waiting).out
+    assert "modified by Dr Who: Talked about it" in shown
+    assert f"{one} description.text = As agreed" in shown
+    assert f"without {third} note[0]" in shown
+    assert "It is approved, by Dr Who." in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "1 to 100 edits"),
+        (("--set", "Goal/1=x"), "This sets nothing"),
+        (("--set", "Goal/1 x"), "This sets nothing"),
+        (("--set", "Goal/nowhere description.text=x"), "nothing that this review shows"),
+        (("--edits", "nowhere.yaml"), "nowhere.yaml"),
+    ],
+)
+def test_edits_that_are_none_are_a_matter_of_usage(
+    careplan: Any, waiting: str, options: tuple[str, ...], says: str
+) -> None:
+    result = careplan("review", "modify", waiting, "--by", "Dr Who", "--reason", "x", *options)
+    assert (result.code, result.out) == (2, "")
+    assert says in result.said
+    assert [one["id"] for one in careplan("review", "list", "--json").json] == [waiting]
+
+
+def test_reviews_are_assigned_and_listed_by_whose_they_are_and_how_they_stand(
+    careplan: Any, waiting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "nurse7")
+    assert careplan("review", "assign", waiting, "--to", "Dr Who", "--reason", "On call").code == 0
+    assert "assigned to Dr Who" in careplan("review", "list").out
+    assert "assigned to Dr Who by nurse7: On call" in careplan("review", "show", waiting).out
+    assert [one["id"] for one in careplan("review", "list", "--assigned-to", "dr who", "--json").json] == [
+        waiting
+    ]
+    assert careplan("review", "list", "--mine", "--json").json == []
+    assert [one["id"] for one in careplan("review", "list", "--mine", "--by", "Dr Who", "--json").json] == [
+        waiting
+    ]
+    assert careplan("review", "list", "--mine", "--assigned-to", "Dr Who").code == 2
+    assert careplan("review", "list", "--state", "rejected", "--json").json == []
+    assert [one["id"] for one in careplan("review", "list", "--state", "all", "--json").json] == [waiting]
+
+
+def test_two_people_approve_and_the_first_is_told_that_another_has_to(
+    careplan: Any, hospital: Any, patient: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAREPLAN_KNOWLEDGE__OVERLAY", str(overlay(tmp_path, TWO)))
+    of_patient = ("-e", hospital.url, "-p", patient, "--today", SYNTHETIC_TODAY)
+    review = careplan("sync", *of_patient, "--approve", "--by", "Dr Who", "--json").json["review"]
+    assert Server(hospital.url).authored("CarePlan", patient) == []
+    assert "It takes 2 different people; 0 approved so far." in careplan("review", "show", review).out
+    first = careplan("review", "approve", review, "--by", "Dr Who")
+    assert first.code == 6
+    assert "It takes 2 different people: 1 more." in first.out
+    assert careplan("review", "approve", review, "--by", "dr who").code == 2
+    second = careplan("review", "approve", review, "--by", "Dr Strange", "--json")
+    assert (second.code, second.json["approvedBy"]) == (0, ["Dr Who", "Dr Strange"])
+    (plan,) = Server(hospital.url).authored("CarePlan", patient)
+    assert plan["status"] == "active"
+
+
 def test_whoever_is_logged_in_decides_where_nobody_is_named(
     careplan: Any, waiting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", "nurse7")
-    assert careplan("review", "reject", waiting, "--by", "  ").code == 0
+    assert careplan("review", "reject", waiting, "--by", "  ", "--reason", "Moves away").code == 0
     assert decisions(careplan, waiting) == [{"state": "rejected", "by": "nurse7"}]
 
 
@@ -135,7 +216,7 @@ def test_an_account_without_a_name_must_say_who_decides(
         raise KeyError(f"getpwuid(): uid not found: {number}")
 
     monkeypatch.setattr("pwd.getpwuid", without_name)
-    result = careplan("review", act, waiting)
+    result = careplan("review", act, waiting, *(("--reason", "Why") if act == "reject" else ()))
     assert (result.code, result.out) == (2, "")
     assert "--by" in result.said
     assert [one["id"] for one in careplan("review", "list", "--json").json] == [waiting]

@@ -21,7 +21,7 @@ from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.model.codec import decode
 from careplan_exchange.sandbox import serve_in_background
 from tests.support.oddserver import METADATA, odd_server
-from tests.unit.store.migrating import later_code
+from tests.unit.store.migrating import LATER, later_code
 
 FHIR = "application/fhir+json"
 NOBODY = "http://127.0.0.1:9/fhir"
@@ -172,7 +172,9 @@ def test_the_doctor_finds_nothing_to_mend_where_all_is_well(doctor: Any, hospita
     assert list(checks) == [
         "python",
         "database",
+        "ledger, signing",
         "knowledge",
+        "audit events",
         "endpoint main",
         "endpoint main, authentication",
         "endpoint main, circuit",
@@ -191,7 +193,7 @@ def test_the_doctor_prints_for_a_person_what_is_well_and_what_to_mend(
     )
     result = careplan("doctor")
     assert result.code == 5
-    assert "ok   endpoint here, writing: takes CarePlan and Goal" in result.out
+    assert "ok   endpoint here, writing: rung 'references', in one transaction" in result.out
     assert "mend endpoint gone: Nothing answers" in result.out
     assert "       Check the port" in result.out
     assert "Traceback" not in result.err
@@ -250,6 +252,35 @@ def test_the_doctor_names_a_server_that_is_not_what_it_should_be(doctor: Any, an
     assert checks["endpoint main"]["exit_code"] == code
 
 
+@pytest.mark.parametrize(
+    ("takes", "found", "mend"),
+    [
+        ("references", "rung 'references', in one transaction; no version of US Core named.", ""),
+        ("detail", "rung 'detail', in one transaction", "ServiceRequest create, ServiceRequest update"),
+        ("document", "rung 'document', in one transaction", "Goal create"),
+        ("nothing", "on no rung of the write ladder", "companion"),
+    ],
+)
+def test_the_doctor_prints_the_rung_of_a_target_and_what_would_raise_it(
+    doctor: Any, takes: Any, found: str, mend: str
+) -> None:
+    with serve_in_background(takes=takes) as server:
+        check = doctor(0, main=f'url = "{server.url}"')["endpoint main, writing"]
+    assert check["found"].startswith(found) or found in check["found"]
+    assert mend in check["mend"]
+    assert bool(mend) == bool(check["mend"])
+
+
+def test_the_doctor_names_the_companion_that_a_plan_goes_to(doctor: Any) -> None:
+    with serve_in_background(takes="nothing") as server, serve_in_background() as other:
+        lines = f'url = "{server.url}"\ncompanion = "other"'
+        checks = doctor(0, main=lines, other=f'url = "{other.url}"')
+    assert (
+        checks["endpoint main, writing"]["found"]
+        == "takes no plan and no document: a plan goes to endpoint other"
+    )
+
+
 NOTHING = b'{"resourceType":"Bundle","type":"searchset","total":0}'
 
 
@@ -259,7 +290,8 @@ def test_the_doctor_says_where_to_write_where_a_server_can_only_be_read(doctor: 
     assert patient in metadata
     with odd_server(lambda path: (200, FHIR, metadata if "metadata" in path else NOTHING)) as url:
         checks = doctor(0, main=f'url = "{url}"')
-    assert "does not declare CarePlan create" in checks["endpoint main, writing"]["found"]
+    assert "on no rung of the write ladder" in checks["endpoint main, writing"]["found"]
+    assert "CarePlan create" in checks["endpoint main, writing"]["found"]
     assert "--target" in checks["endpoint main, writing"]["mend"]
 
 
@@ -322,8 +354,8 @@ def test_the_doctor_brings_an_older_database_up_with_a_copy_beside_it(
     later_code(monkeypatch, tmp_path / "later")
     assert doctor(0, *options)["database"]["ok"]
     with closing(sqlite3.connect(tmp_path / "careplan.db")) as database:
-        assert database.execute("SELECT version_num FROM careplan_version").fetchall() == [("0002",)]
-    assert (tmp_path / "careplan.db.before-0002").exists()
+        assert database.execute("SELECT version_num FROM careplan_version").fetchall() == [(LATER,)]
+    assert (tmp_path / f"careplan.db.before-{LATER}").exists()
 
 
 @pytest.mark.parametrize(

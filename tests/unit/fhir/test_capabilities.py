@@ -15,7 +15,7 @@ def read(body):
 
 @pytest.mark.parametrize(
     ("version", "release"),
-    [("4.0.0", "R4"), ("4.0.1", "R4"), ("4.3.0", "R4"), ("5.0.0", "R5"), ("5.0.0-ballot", "R5")],
+    [("4.0.0", "R4"), ("4.0.1", "R4"), ("4.3.0", "R4B"), ("5.0.0", "R5"), ("5.0.0-ballot", "R5")],
 )
 def test_the_release_follows_from_the_version(version, release):
     capabilities = read(statement("Goal", version=version))
@@ -117,3 +117,10 @@ def test_software_may_be_unnamed():
     body = statement("Goal")
     del body["software"]
     assert read(body).software is None
+
+
+def test_the_types_whose_ids_a_client_may_choose_are_those_that_say_so():
+    body = statement("AuditEvent", "Goal")
+    body["rest"][0]["resource"][0]["updateCreate"] = True
+    assert read(body).client_ids == {"AuditEvent"}
+    assert read(statement("AuditEvent")).client_ids == frozenset()

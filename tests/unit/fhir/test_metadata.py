@@ -56,7 +56,7 @@ async def test_where_the_statement_has_none_the_operation_versions_says_it(name)
 
 async def test_where_neither_says_it_the_setting_counts():
     found, accept = await discovered(speaking(silent()), fhir_version="4.3")
-    assert (found.release, found.fhir_version, accept) == ("R4", "4.3", "application/fhir+json")
+    assert (found.release, found.fhir_version, accept) == ("R4B", "4.3", "application/fhir+json")
 
 
 async def test_where_nothing_says_it_the_setting_to_make_is_named():

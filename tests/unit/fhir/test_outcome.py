@@ -40,6 +40,19 @@ def test_an_older_server_says_the_place_in_location():
     assert as_issues(parsed(body))[0].expression == "Goal.target[0].dueDate"
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Bundle.entry[2].resource.ofType(Goal).target[0]", "Bundle.entry[2].resource.ofType(Goal).target[0]"),
+        ("Bundle.entry[2].Goal.target[0]", "Bundle.entry[2].Goal.target[0]"),
+        ("Bundle.entry[0].resource/*Goal/g1*/.target[0]", "Bundle.entry[0].resource.target[0]"),
+    ],
+)
+def test_the_place_in_a_transaction_is_kept_however_it_is_written(said, kept):
+    body = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "expression": [said]}]}
+    assert as_issues(parsed(body))[0].expression == kept
+
+
 @given(st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x4FFF), min_size=3, max_size=30))
 def test_no_free_text_of_the_server_gets_into_an_issue(secret):
     body = {

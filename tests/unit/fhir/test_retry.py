@@ -1,11 +1,13 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from careplan_exchange.errors import EndpointOverloadedError
+from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.fhir.retry import (
     BASE_SECONDS,
     CAP_SECONDS,
@@ -17,7 +19,7 @@ from careplan_exchange.fhir.retry import (
     seconds_before,
 )
 
-from .wire import NOW, Pauses
+from .wire import NOW, CountingIds, Pauses
 
 ERROR = EndpointOverloadedError("busy", mend="wait")
 
@@ -123,6 +125,27 @@ async def test_a_server_that_wants_an_hour_is_not_waited_for():
     result, pauses, reports = await run(attempt)
     assert (result, len(calls), pauses) == (ERROR, 1, [])
     assert reports == [("429", 1, None)]
+
+
+@pytest.mark.parametrize("hours", [-9, 0, 9])
+async def test_a_date_to_come_back_at_is_read_by_the_servers_own_clock(hours):
+    answers = [
+        httpx.Response(
+            429,
+            headers={
+                "Date": format_datetime(NOW, usegmt=True),
+                "Retry-After": format_datetime(NOW + timedelta(seconds=7), usegmt=True),
+            },
+        ),
+        httpx.Response(200, json={"resourceType": "Goal", "id": "g1"}),
+    ]
+    pauses = Pauses()
+    pacing = Pacing(sleep=pauses, now=lambda: NOW + timedelta(hours=hours), chance=lambda: 0.0)
+    transport = httpx.MockTransport(lambda _: answers.pop(0))
+    connection = Connection(base_url="https://ehr.example.org/fhir")
+    async with connect(connection, ids=CountingIds(), transport=transport, pacing=pacing) as client:
+        assert (await client.read("Goal", "g1")).id == "g1"
+    assert pauses == [7]
 
 
 async def test_another_exception_is_not_repeated():

@@ -13,7 +13,9 @@ from careplan_exchange.errors import (
     SettingsError,
 )
 from careplan_exchange.fhir import BearerAuth, Connection, Query, connect, literal
+from careplan_exchange.fhir.bundle import newest_first
 from careplan_exchange.fhir.search import MAX_PAGES
+from careplan_exchange.model.record import Resource
 
 from .wire import (
     BASE,
@@ -466,6 +468,30 @@ async def test_a_history_has_every_version_over_its_pages_and_no_deletions():
         versions = await client.history("Goal", "g1")
     assert [resource.version_id for resource in versions] == ["3", "2", "1"]
     assert server.paths == ["/Goal/g1/_history", "/Goal/g1/_history?page=2"]
+
+
+@pytest.mark.parametrize(
+    ("metas", "order"),
+    [
+        ([("1", None), ("10", None), ("9", None)], ["10", "9", "1"]),
+        (
+            [
+                ("a", "2026-01-01T00:00:00Z"),
+                ("b", "2026-01-01T02:00:00+01:00"),
+                ("c", "2026-01-01T00:30:00Z"),
+            ],
+            ["b", "c", "a"],
+        ),
+        ([("b", "2026-01-01T00:00:00Z"), ("a", None)], ["b", "a"]),
+    ],
+    ids=["by number", "by time", "as they came"],
+)
+def test_a_history_is_newest_first_whatever_the_order_of_the_server(metas, order):
+    versions = [
+        Resource(type="Goal", id="g1", version_id=version, last_updated=moment, content=b"{}")
+        for version, moment in metas
+    ]
+    assert [one.version_id for one in newest_first(versions)] == order
 
 
 async def test_a_page_of_a_history_that_is_gone_is_an_error():

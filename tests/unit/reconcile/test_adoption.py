@@ -188,7 +188,10 @@ def test_a_status_that_nobody_remembers_setting_is_not_ours_to_end(approve):
     changes = world.sync(goal(lifecycleStatus="active"), approve=approve)
 
     assert change_of(changes, "goal-1").elements == ()
-    assert kinds(world.compare(), "goal-1") == {"Goal.lifecycleStatus": "conflict"}
+    assert kinds(world.compare(), "goal-1") == {
+        "Goal.lifecycleStatus": "conflict",
+        "Goal.statusReason": "conflict",
+    }
 
 
 def test_an_approval_that_still_says_draft_does_not_demote():

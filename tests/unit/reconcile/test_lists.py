@@ -29,7 +29,6 @@ LISTS = [
     (plan, "careTeam", [{"reference": "CareTeam/a"}], {"reference": "CareTeam/h"}),
     (plan, "contributor", [{"identifier": {"system": "s", "value": "a"}}], {"identifier": {"system": "s", "value": "h"}}),
     (plan, "basedOn", [{"reference": "CarePlan/a"}], {"reference": "CarePlan/h"}),
-    (plan, "replaces", [{"reference": "CarePlan/a"}], {"reference": "CarePlan/h"}),
     (plan, "partOf", [{"reference": "CarePlan/a"}], {"reference": "CarePlan/h"}),
     (plan, "activity", [activity("a", "walk"), activity("b", "swim")], activity("h", "by hand")),
     (plan, "activity", [{"plannedActivityReference": {"reference": "ServiceRequest/a"}}],

@@ -147,13 +147,15 @@ def test_a_plan_on_hold_after_our_approval_stays_on_hold():
 def test_what_is_no_longer_proposed_is_retired_once_and_taken_up_again(kind, element, first, approved, retired):
     world = written(rendered(kind, "one", **{element: first}, language="en"))
     gone = world.sync()
-    assert kinds(gone, "one") == {f"{kind}.{element}": "ours"}
+    reason = {"Goal.statusReason": "ours"} if kind == "Goal" else {}
+    assert kinds(gone, "one") == {f"{kind}.{element}": "ours", **reason}
     assert world.bodies["one"][element] == retired
     assert world.bodies["one"]["language"] == "en"
     assert actions(world.compare()) == {"one": "unchanged"}
 
     back = world.sync(rendered(kind, "one", **{element: first}, language="fr"))
-    assert kinds(back, "one") == {f"{kind}.{element}": "ours", f"{kind}.language": "ours"}
+    assert kinds(back, "one") == {f"{kind}.{element}": "ours", f"{kind}.language": "ours", **reason}
+    assert "statusReason" not in world.bodies["one"]
     assert world.bodies["one"][element] == first
     assert keys_of(back) == []
 
@@ -186,7 +188,7 @@ def test_a_retired_part_that_a_person_took_up_again_stays_up():
     proposed = world.compare(goal())
 
     assert kinds(retired, "goal-1") == {"Goal.lifecycleStatus": "theirs"}
-    assert kinds(proposed, "goal-1") == {"Goal.lifecycleStatus": "theirs"}
+    assert kinds(proposed, "goal-1") == {"Goal.lifecycleStatus": "theirs", "Goal.statusReason": "ours"}
 
 
 def test_a_part_that_a_person_took_up_is_not_retired_over_their_head():
@@ -194,7 +196,7 @@ def test_a_part_that_a_person_took_up_is_not_retired_over_their_head():
     world.edit("goal-1", lifecycleStatus="active")
     changes = world.compare()
 
-    assert kinds(changes, "goal-1") == {"Goal.lifecycleStatus": "conflict"}
+    assert kinds(changes, "goal-1") == {"Goal.lifecycleStatus": "conflict", "Goal.statusReason": "conflict"}
     assert actions(changes) == {"goal-1": "unchanged"}
 
 
@@ -205,6 +207,7 @@ def test_a_part_that_a_person_worked_on_is_not_retired_over_their_head():
 
     assert kinds(changes, "goal-1") == {
         "Goal.lifecycleStatus": "conflict",
+        "Goal.statusReason": "conflict",
         "Goal.target[0].detailQuantity": "theirs",
     }
     assert actions(changes) == {"goal-1": "unchanged"}
@@ -233,7 +236,7 @@ def test_what_a_person_has_ended_is_never_changed_again(kind, element, status):
     assert change_of(changes, "one").body == world.bodies["one"]
     assert len(changes.issues) == 1
     assert changes.issues[0].source == f"{kind}/{world.bodies['one']['id']}/_history/2"
-    assert changes.issues[0].severity == ("warning" if kind == "CarePlan" else "information")
+    assert changes.issues[0].severity == "information"
     assert change_of(retired, "one").elements == ()
     assert keys_of(retired) == []
 
@@ -258,7 +261,7 @@ def test_an_ended_goal_does_not_keep_the_rest_of_the_plan_from_going_on():
     assert actions(changes) == {"goal-1": "unchanged", "goal-2": "update", "plan-1": "update"}
 
 
-def test_a_plan_that_a_person_has_ended_stops_everything_and_asks():
+def test_a_plan_that_a_person_has_ended_stops_everything_and_tells():
     world = written(goal(), goal("goal-2"), plan("goal-1", "goal-2"))
     world.edit("plan-1", status="completed")
     changes = world.compare(
@@ -266,40 +269,10 @@ def test_a_plan_that_a_person_has_ended_stops_everything_and_asks():
     )
 
     assert list(actions(changes).items()) == [(one, "unchanged") for one in ("goal-1", "goal-2", "plan-1")]
-    assert kinds(changes, "goal-1") == kinds(changes, "goal-2") == {}
-    (element,) = change_of(changes, "plan-1").elements
-    assert (element.path, element.kind) == ("CarePlan.status", "conflict")
-    assert (element.before, element.theirs, element.ours) == ("draft", "completed", "draft")
+    assert kinds(changes, "goal-1") == kinds(changes, "goal-2") == kinds(changes, "plan-1") == {}
     assert changes.patient == "Patient/1"
     assert keys_of(changes) == ["reconcile.plan-ended"]
     assert changes.issues[0].source == f"CarePlan/{world.bodies['plan-1']['id']}/_history/2"
-
-
-def test_accepting_opens_the_plan_again_and_the_next_sync_goes_on():
-    world = written(goal(), plan("goal-1"))
-    world.edit("plan-1", status="completed", note=[{"text": "by hand"}])
-    opened = world.sync(goal(), plan("goal-1", status="active", title="New"), approve=True, accepted=True)
-
-    assert kinds(opened, "plan-1") == {"CarePlan.status": "ours"}
-    assert keys_of(opened) == []
-    assert world.bodies["plan-1"]["status"] == "active"
-    assert world.bodies["plan-1"]["title"] == "Plan"
-    changes = world.sync(goal(), plan("goal-1", title="New"))
-    assert kinds(changes, "plan-1") == {"CarePlan.title": "ours"}
-    assert world.bodies["plan-1"]["note"] == [{"text": "by hand"}]
-    assert world.bodies["plan-1"]["status"] == "active"
-
-
-def test_accepting_opens_a_forgotten_plan_again():
-    world = written(plan())
-    world.edit("plan-1", status="completed", title="Theirs")
-    world.bases.clear()
-    world.sync(plan(status="active"), approve=True, accepted=True)
-    changes = world.compare(plan())
-
-    assert world.bodies["plan-1"]["status"] == "active"
-    assert world.bodies["plan-1"]["title"] == "Theirs"
-    assert kinds(changes, "plan-1") == {"CarePlan.title": "conflict"}
 
 
 def test_a_plan_that_a_person_has_ended_and_nobody_proposes_asks_nothing():
@@ -447,14 +420,15 @@ def test_our_retiring_is_taken_back_also_where_the_server_keeps_no_status():
     retired = world.sync()
     back = world.sync(goal())
 
-    assert kinds(retired, "goal-1") == kinds(back, "goal-1") == {"Goal.lifecycleStatus": "ours"}
+    assert kinds(retired, "goal-1") == {"Goal.lifecycleStatus": "ours", "Goal.statusReason": "ours"}
+    assert kinds(back, "goal-1") == kinds(retired, "goal-1")
     assert actions(world.compare(goal())) == {"goal-1": "unchanged"}
 
 
 def test_what_never_had_a_status_is_retired_too():
     world = written(rendered("Goal", "goal-1", description={"text": "x"}))
 
-    assert kinds(world.compare(), "goal-1") == {"Goal.lifecycleStatus": "ours"}
+    assert kinds(world.compare(), "goal-1") == {"Goal.lifecycleStatus": "ours", "Goal.statusReason": "ours"}
 
 
 def test_retiring_remembers_what_the_server_had_added_as_the_servers():
@@ -465,17 +439,11 @@ def test_retiring_remembers_what_the_server_had_added_as_the_servers():
     back = world.compare(goal(priority={"text": "ours"}))
 
     assert change_of(gone, "goal-1").base == before
-    assert kinds(back, "goal-1") == {"Goal.lifecycleStatus": "ours", "Goal.priority": "ours"}
-
-
-def test_what_we_no_longer_author_is_taken_out_of_a_plan_that_was_opened_again():
-    world = written(plan(language="en"))
-    world.edit("plan-1", status="completed")
-    world.sync(plan(language="en"), accepted=True)
-    changes = world.sync(plan())
-
-    assert kinds(changes, "plan-1") == {"CarePlan.language": "ours"}
-    assert "language" not in world.bodies["plan-1"]
+    assert kinds(back, "goal-1") == {
+        "Goal.lifecycleStatus": "ours",
+        "Goal.statusReason": "ours",
+        "Goal.priority": "ours",
+    }
 
 
 def test_an_ended_plan_stops_goals_that_are_proposed_without_one():

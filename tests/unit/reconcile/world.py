@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from careplan_exchange.model import codec
-from careplan_exchange.model.changes import Base, ChangeSet, Held, Json, Rendered, WrittenResource
+from careplan_exchange.model.changes import Base, ChangeSet, Ground, Held, Json, Rendered, WrittenResource
 from careplan_exchange.model.identity import IDENTITY_SYSTEM, full_url_of
 from careplan_exchange.reconcile import accept, compare, next_base
 
@@ -48,6 +48,14 @@ def target(value: str, measure: Json = A1C, **elements: Any) -> Json:
     return {"measure": measure, "detailQuantity": {"value": Decimal(value), "unit": "%", "code": "%"}, **elements}
 
 
+def because(**digests: str) -> dict[str, Ground]:
+    """Reasons by key; `goal_1` stands for `goal-1`."""
+    return {
+        key.replace("_", "-"): Ground(digest=digest, because=(f"Because of {digest}.",))
+        for key, digest in digests.items()
+    }
+
+
 class World:
     """`keep` is what the server makes of a body on its way in. Everything passes through JSON, as it would."""
 
@@ -69,12 +77,12 @@ class World:
             for identity, body in self.bodies.items()
         )
 
-    def compare(self, *proposed: Rendered, approve: bool = False) -> ChangeSet:
-        return compare(proposed, self.held(), self.bases, approve=approve, patient=PATIENT)
+    def compare(self, *proposed: Rendered, approve: bool = False, **more: Any) -> ChangeSet:
+        return compare(proposed, self.held(), self.bases, approve=approve, patient=PATIENT, **more)
 
-    def sync(self, *proposed: Rendered, approve: bool = False, accepted: bool = False) -> ChangeSet:
+    def sync(self, *proposed: Rendered, approve: bool = False, accepted: bool = False, **more: Any) -> ChangeSet:
         """Compare and write, as an exchange does. Returns what was compared (and accepted)."""
-        changes = self.compare(*proposed, approve=approve)
+        changes = self.compare(*proposed, approve=approve, **more)
         if accepted:
             changes = accept(changes)
         self.write(changes)
@@ -129,7 +137,7 @@ class World:
         stored["meta"] = {
             **stored.get("meta", {}),
             "versionId": str(version),
-            "lastUpdated": f"2026-01-{version:02}",
+            "lastUpdated": f"2026-01-{version:02}T00:00:00Z",
         }
         return stored
 

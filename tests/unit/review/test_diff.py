@@ -40,11 +40,11 @@ def element(path: str, kind: str = "ours", **sides: Any) -> ElementChange:
     ],
 )
 def test_what_is_made_is_named_in_its_own_words(body):
-    assert lines(created("ServiceRequest", body)) == ("+ ServiceRequest  Walk",)
+    assert lines(created("ServiceRequest", body)) == ("+ ServiceRequest/~x  Walk",)
 
 
 def test_what_has_no_words_is_named_by_its_type():
-    assert lines(created("Goal", {})) == ("+ Goal  ",)
+    assert lines(created("Goal", {})) == ("+ Goal/~x  ",)
 
 
 def test_each_kind_of_element_has_a_sign_of_its_own():
@@ -69,6 +69,44 @@ def test_of_an_object_only_the_parts_that_differ_are_shown():
     assert lines(held(element("Goal.target[0].detailQuantity", theirs=theirs, ours=ours))) == (
         "~ Goal/12  target[0].detailQuantity.value: 7.0 → 7.5",
         "~ Goal/12  target[0].detailQuantity.code: (nothing) → %",
+    )
+
+
+PERCENT = {"unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"value": Decimal("6.5"), **PERCENT}, "6.5 %"),
+        ({"comparator": "<", "value": Decimal(7), "code": "%"}, "< 7 %"),
+        ({"value": Decimal(3)}, "3"),
+        (
+            {"low": {"value": Decimal("6.5"), **PERCENT}, "high": {"value": Decimal(8), **PERCENT}},
+            "from 6.5 % to 8 %",
+        ),
+        ({"high": {"value": Decimal(8), **PERCENT}}, "to 8 %"),
+        (
+            {
+                "measure": {"coding": [{"code": "8480-6", "display": "Systolic blood pressure"}]},
+                "detailRange": {"high": {"value": Decimal(130), "unit": "mm[Hg]"}},
+                "dueDate": "2027-02-26",
+            },
+            "Systolic blood pressure: to 130 mm[Hg], due 2027-02-26",
+        ),
+        ({"coding": [{"code": "safety"}]}, "safety"),
+    ],
+)
+def test_what_is_new_is_shown_with_its_numbers_and_not_only_with_its_unit(value, shown):
+    change = element("Goal.x", "conflict", before="a", theirs=None, ours=value)
+    assert lines(held(change)) == (f"! Goal/12  x: theirs (nothing), ours {shown}",)
+
+
+def test_two_long_texts_are_shown_from_where_they_differ():
+    start = "Hypertension is present (2012-01-15). " * 4
+    change = element("Goal.note[0].text", theirs=f"{start}eGFR is 52.", ours=f"{start}eGFR is 28.")
+    assert lines(held(change)) == (
+        "~ Goal/12  note[0].text: …present (2012-01-15). eGFR is 52. → …present (2012-01-15). eGFR is 28.",
     )
 
 

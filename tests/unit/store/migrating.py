@@ -4,12 +4,15 @@ import shutil
 
 from careplan_exchange.store import schema
 
-ADDS_A_TABLE = """
+LATER = f"{int(schema.REVISIONS[-1]) + 1:04}"
+"""The revision that the later code adds to those of today."""
+
+ADDS_A_TABLE = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{LATER}"
+down_revision = "{schema.REVISIONS[-1]}"
 
 
 def upgrade():
@@ -22,6 +25,6 @@ FAILS_HALF_WAY = f'{ADDS_A_TABLE}    op.execute("DROP TABLE no_such_table")\n'
 def later_code(monkeypatch, folder, body: str = ADDS_A_TABLE) -> None:
     scripts = folder / "migrations"
     shutil.copytree(schema.MIGRATIONS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "r0002_later.py").write_text(body)
+    (scripts / "versions" / f"r{LATER}_later.py").write_text(body)
     monkeypatch.setattr(schema, "MIGRATIONS", scripts)
-    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0002"))
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, LATER))

@@ -12,7 +12,7 @@ from careplan_exchange.model.ledger import Entry
 from careplan_exchange.store import look, migrate, open_store, schema
 from careplan_exchange.store.address import address_of
 from careplan_exchange.store.postgres import opened
-from tests.unit.store.migrating import FAILS_HALF_WAY, later_code
+from tests.unit.store.migrating import FAILS_HALF_WAY, LATER, later_code
 
 pytestmark = pytest.mark.postgres
 
@@ -127,7 +127,7 @@ async def test_an_older_database_waits_for_an_explicit_migration(postgres, url, 
     assert "doctor --migrate" in error.mend
     assert (await look(url, password=postgres.password)).state == "older"
     done = await asyncio.gather(*(migrate(url, password=postgres.password) for _ in range(4)))
-    assert done == ["0002"] * 4
+    assert done == [LATER] * 4
     async with open_store(url, password=postgres.password) as store:
         assert (await store.ledger.verify()).entries == 1
 
@@ -215,3 +215,26 @@ async def test_a_reading_transaction_sees_one_state_throughout(postgres, url):
 
         assert await database.read(twice) == [0, 0]
         assert await database.read(lambda connection: connection.exec_driver_sql(count).scalar()) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("53100", "disk is full"), ("55P03", "locked"), ("57P03", "starting or shutting down")]
+)
+async def test_what_the_server_says_inside_a_transaction_is_told_and_undone(postgres, url, state, said):
+    def work(connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE half (id integer)")
+        connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
+
+    async with opened(address_of(url, password=postgres.password), 1) as database:
+        with pytest.raises(StoreUnavailableError, match=said):
+            await database.write(work)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await run_sql(postgres, url, "SELECT id FROM half")
+
+
+async def test_a_transaction_whose_process_was_stopped_does_not_keep_its_rows_for_good(postgres, url):
+    async with opened(address_of(url, password=postgres.password), 1) as database:
+        shown = await database.write(
+            lambda c: c.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+        )
+    assert shown == "30s"

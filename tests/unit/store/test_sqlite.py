@@ -14,7 +14,7 @@ from careplan_exchange.model.changes import Base
 from careplan_exchange.model.ledger import Entry
 from careplan_exchange.store import look, migrate, open_store, schema, sqlite
 from careplan_exchange.store.address import address_of
-from tests.unit.store.migrating import FAILS_HALF_WAY, later_code
+from tests.unit.store.migrating import FAILS_HALF_WAY, LATER, later_code
 
 AT = "2026-01-01T00:00:00Z"
 TARGET, PATIENT = "https://t.example/fhir", "Patient/1"
@@ -235,8 +235,8 @@ async def test_an_older_file_migrates_itself_with_a_copy_beside_it(url, filled, 
     assert (await look(url)).state == "older"
     async with open_store(url) as store:
         assert (await store.ledger.verify()).entries == 200
-    assert (await look(url)).revision == "0002"
-    copy = tmp_path / "careplan.db.before-0002"
+    assert (await look(url)).revision == LATER
+    copy = tmp_path / f"careplan.db.before-{LATER}"
     assert copy.stat().st_mode & 0o777 == 0o600
     monkeypatch.undo()
     async with open_store(f"sqlite:///{copy}") as store:
@@ -250,7 +250,7 @@ async def test_an_older_file_opened_by_several_at_once_is_migrated_once(url, fil
     monkeypatch.setattr(
         sqlite, "_check_and_copy", lambda path, label: (copies.append(path), original(path, label))
     )
-    assert await asyncio.gather(*(migrate(url) for _ in range(4))) == ["0002"] * 4
+    assert await asyncio.gather(*(migrate(url) for _ in range(4))) == [LATER] * 4
     assert len(copies) == 1
 
 

@@ -1,13 +1,14 @@
 import pytest
 
 from careplan_exchange.errors import InvalidResourceError
+from careplan_exchange.model.target import TargetForm
 from careplan_exchange.writer import render
 from careplan_exchange.writer.lint import lint, require_valid
 from tests.support.plans import a_context, a_proposal
 
 
 def a_plan(release="R4"):
-    rendered = render(a_proposal(), a_context(), release)
+    rendered = render(a_proposal(), a_context(), TargetForm(release=release, rung="detail"))
     return rendered[-1].body, {each.full_url: each.type for each in rendered}
 
 

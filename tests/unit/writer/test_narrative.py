@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from careplan_exchange.model.target import TargetForm
 from careplan_exchange.writer import render
 from tests.support.measured import a_measured_proposal
 from tests.support.plans import a_context, a_proposal
@@ -14,7 +15,9 @@ XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
 def div(proposal=None, **context):
-    return render(proposal or a_proposal(), a_context(**context), "R4")[-1].body["text"]["div"]
+    return render(proposal or a_proposal(), a_context(**context), TargetForm(release="R4"))[-1].body["text"][
+        "div"
+    ]
 
 
 def parsed(text):

@@ -109,10 +109,24 @@ async def test_an_identity_that_stands_twice_is_unclear(server, writer):
 
 
 async def test_a_server_that_drops_an_element_does_not_hide_a_commit(server, writer):
-    server.drops = {"note", "target"}
+    server.drops = {"note", "priority"}
     intent = an_intent(creates())
     await lost(server, writer, intent, "answer")
-    assert (await writer.settle(intent)).outcome == "committed"
+    settled = await writer.settle(intent)
+    assert settled.outcome == "committed"
+    assert [(issue.severity, issue.expression) for issue in settled.written[0].issues] == [
+        ("warning", "Goal.priority"),
+        ("warning", "Goal.note"),
+    ]
+
+
+async def test_a_commit_of_which_the_server_dropped_what_matters_is_for_a_person(server, writer):
+    server.drops = {"target"}
+    intent = an_intent(creates())
+    await lost(server, writer, intent, "answer")
+    settled = await writer.settle(intent)
+    assert settled.outcome == "unclear"
+    assert [issue.expression for issue in settled.issues] == ["Goal.target"]
 
 
 async def test_an_update_on_a_server_that_drops_an_element_is_recognised_by_what_it_keeps(server, writer):
@@ -167,13 +181,16 @@ async def test_an_update_that_changes_nothing_stands_already(server, writer):
     assert (settled.outcome, settled.written[0].version_id) == ("committed", "1")
 
 
-async def test_without_transactions_a_part_that_stands_is_taken_up_by_the_next_read(server, writer):
+async def test_without_transactions_a_part_that_stands_is_settled_as_such_and_found_by_the_next_read(
+    server, writer
+):
     server.takes_transactions = False
-    server.refuses = {"CarePlan": 422}
     intent = an_intent(creates())
-    with pytest.raises(OutcomeUnknownError):
-        await writer.write(intent, ())
-    assert (await writer.settle(intent)).outcome == "absent"
+    for change in intent.changes[:-1]:
+        server.put(change.body)
+    settled = await writer.settle(intent)
+    assert settled.outcome == "partial"
+    assert [each.identity for each in settled.written] == [change.identity for change in intent.changes[:-1]]
     held = await writer.current({c.type: {x.identity for x in intent.changes} for c in intent.changes})
     assert [each.type for each in held] == ["DetectedIssue", "Goal", "Goal"]
 

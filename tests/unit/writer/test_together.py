@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
+from careplan_exchange.model.target import TargetForm
 from careplan_exchange.writer import render
 from careplan_exchange.writer.lint import lint
 from tests.support.plans import a_context
@@ -14,7 +15,7 @@ XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
 def plan(proposal, release="R4", **context):
-    return render(proposal, a_context(**context), release)[-1].body
+    return render(proposal, a_context(**context), TargetForm(release=release))[-1].body
 
 
 def sections(proposal):
@@ -81,7 +82,7 @@ def test_the_patient_reads_the_language_that_the_plan_has_a_text_in():
 @pytest.mark.parametrize("release", ["R4", "R5"])
 def test_the_patients_own_goals_are_referred_to_and_never_written(release):
     proposal = a_whole_proposal()
-    rendered = render(proposal, a_context(), release)
+    rendered = render(proposal, a_context(), TargetForm(release=release))
     goals = [each for each in rendered if each.type == "Goal"]
     assert len(goals) == len(proposal.goals)
     assert rendered[-1].body["goal"][:2] == [{"reference": "Goal/own"}, {"reference": "Goal/near"}]

@@ -6,10 +6,21 @@ Read `rules.py`, `judging.py` (rules against a patient), `gate.py` (what becomes
 `protocols/safety/README.md` says how to write a rule.
 """
 
-from .gate import check, guarded
+from .gate import check, guarded, recognised
 from .lint import involves_codes, lint
 from .lint_activities import lint_activities
 from .loading import compile_gate
+from .patient import Checked
 from .rules import Gate
 
-__all__ = ["Gate", "check", "compile_gate", "guarded", "involves_codes", "lint", "lint_activities"]
+__all__ = [
+    "Checked",
+    "Gate",
+    "check",
+    "compile_gate",
+    "guarded",
+    "involves_codes",
+    "lint",
+    "lint_activities",
+    "recognised",
+]

@@ -73,6 +73,12 @@ def check(activities: Sequence[Checked], bindings: Bindings, gate: Gate) -> tupl
     return tuple(_detected(verdict, activities, gate) for verdict in judged.verdicts)
 
 
+def recognised(activity: Checked, gate: Gate) -> bool:
+    """Whether the rules know what it is: what is no medicine, and a medicine by its code or class."""
+    subject = _subject(activity, gate)
+    return not subject.medication or bool(subject.is_)
+
+
 def _judged(activities: Sequence[Checked], bindings: Bindings, gate: Gate) -> Judged:
     subjects = [_subject(activity, gate) for activity in activities]
     unread = frozenset(unrecognised(bindings.snapshot))

@@ -1,12 +1,13 @@
 """What rendering needs besides the proposal: whose plan it is, where it goes, and today's date."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from careplan_exchange.model.changes import Json, Rendered
-from careplan_exchange.model.identity import IDENTITY_SYSTEM, full_url_of, identity_of
+from careplan_exchange.model.identity import IDENTITY_SYSTEM, full_url_of, identity_of, nth
 
 
 class RenderContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,7 +15,8 @@ class RenderContext(msgspec.Struct, frozen=True, kw_only=True):
 
     `source_endpoint` is the base URL that evidence was read from. Where `same_server` is false the target does
     not hold that evidence, so it is named by a logical reference. `status` "active" is for a plan that a person
-    has approved. `version` is this software's.
+    has approved. `version` is this software's. `generations`: which one it is (model/identity.nth), by the first
+    identity, of what comes after one that has ended.
     """
 
     endpoint_identity: str
@@ -25,9 +27,11 @@ class RenderContext(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     status: Literal["draft", "active"]
     version: str
+    generations: Mapping[str, int] = {}
 
     def identity(self, resource_type: str, key: str) -> str:
-        return identity_of(self.endpoint_identity, self.source_patient, resource_type, key)
+        first = identity_of(self.endpoint_identity, self.source_patient, resource_type, key)
+        return nth(first, self.generations.get(first, 1))
 
     def link(self, resource_type: str, key: str) -> Json:
         """The reference to another resource of this rendering, before the server has given it an id."""

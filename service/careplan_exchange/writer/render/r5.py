@@ -7,15 +7,14 @@ the plan, and the plan points at it with `plannedActivityReference`.
 from collections.abc import Iterable
 
 from careplan_exchange.model.changes import Json, Rendered
-from careplan_exchange.model.proposal import ActivityProposal, Proposal
+from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.snapshot import Evidence
+from careplan_exchange.model.target import TargetForm
 
-from . import wording
 from .context import RenderContext
-from .datatypes import concept, references
-from .shared import detected, goal, goal_links, note, plan, plan_goals, plan_head, plan_support
-
-PERTAINS_TO_GOAL = "http://hl7.org/fhir/StructureDefinition/resource-pertainsToGoal"
+from .datatypes import references
+from .requests import kind_of, request
+from .shared import detected, goal, plan, plan_goals, plan_head, plan_support
 
 GOAL_ADDRESSES = frozenset(
     {
@@ -23,70 +22,34 @@ GOAL_ADDRESSES = frozenset(
         "ServiceRequest", "Procedure",
     }
 )  # fmt: skip
-REQUEST_REASONS = {
-    "ServiceRequest": frozenset(
-        {"Condition", "Observation", "DiagnosticReport", "DocumentReference", "DetectedIssue"}
-    ),
-    "MedicationRequest": frozenset({"Condition", "Observation"}),
-}
 
 
-def render(proposal: Proposal, context: RenderContext) -> tuple[Rendered, ...]:
+def render(proposal: Proposal, context: RenderContext, form: TargetForm) -> tuple[Rendered, ...]:
     return (
         *(goal(proposed, context, addressable=GOAL_ADDRESSES) for proposed in proposal.goals),
-        *(_request(proposed, context) for proposed in proposal.activities),
-        *detected(proposal, context, subject="subject"),
-        _plan(proposal, context),
+        *(request(proposed, context, form, "R5") for proposed in proposal.activities),
+        *detected(proposal, context, form, subject="subject"),
+        _plan(proposal, context, form),
     )
 
 
-def _plan(proposal: Proposal, context: RenderContext) -> Rendered:
+def _plan(proposal: Proposal, context: RenderContext, form: TargetForm) -> Rendered:
     return plan(
         {
             **plan_head(proposal, context),
             "addresses": _codeable(proposal.addresses, context, frozenset({"Condition"})),
-            "supportingInfo": plan_support(proposal, context),
+            "supportingInfo": plan_support(proposal, context, form),
             "goal": plan_goals(proposal, context),
             "activity": [
                 {
                     "id": proposed.key,
-                    "plannedActivityReference": context.link(proposed.resource_kind, proposed.key),
+                    "plannedActivityReference": context.link(kind_of(proposed, form), proposed.key),
                 }
                 for proposed in proposal.activities
             ],
         },
         context,
     )
-
-
-def _request(proposed: ActivityProposal, context: RenderContext) -> Rendered:
-    what = {"concept": concept(proposed.codings, proposed.title)}
-    why = wording.explanation(proposed.reasons, proposed.citations, proposed.missing, proposed.protocol)
-    elements: Json = {
-        "extension": [
-            {"url": PERTAINS_TO_GOAL, "valueReference": link} for link in goal_links(proposed.goals, context)
-        ],
-        "status": "draft",
-        "intent": "proposal",
-        "priority": proposed.priority,
-        "subject": {"reference": context.subject},
-        "reason": _codeable(proposed.addresses, context, REQUEST_REASONS[proposed.resource_kind]),
-        "note": [
-            note("instruction", wording.instruction(proposed.description, proposed.questions)),
-            note("reason", why),
-        ],
-    }
-    if proposed.resource_kind == "MedicationRequest":
-        timing = [{"timing": proposed.timing}] if proposed.timing else []
-        elements |= {"medication": what, "dosageInstruction": timing}
-    else:
-        elements |= {
-            "instantiatesCanonical": [proposed.protocol.canonical],
-            "code": what,
-            "occurrenceTiming": proposed.timing,
-            "patientInstruction": [{"id": "patient", "instructionMarkdown": proposed.patient_text}],
-        }
-    return context.rendered(proposed.resource_kind, proposed.key, elements)
 
 
 def _codeable(to: Iterable[Evidence], context: RenderContext, types: frozenset[str]) -> list[Json]:

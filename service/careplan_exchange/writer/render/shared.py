@@ -6,6 +6,7 @@ from careplan_exchange.model.changes import Json, Rendered
 from careplan_exchange.model.detected import DetectedIssue, Hazard
 from careplan_exchange.model.identity import PLAN_KEY
 from careplan_exchange.model.proposal import GoalProposal, Proposal
+from careplan_exchange.model.target import TargetForm
 
 from . import wording
 from .context import RenderContext
@@ -78,14 +79,14 @@ def plan_head(proposal: Proposal, context: RenderContext) -> Json:
     }
 
 
-def plan_support(proposal: Proposal, context: RenderContext) -> list[Json]:
+def plan_support(proposal: Proposal, context: RenderContext, form: TargetForm) -> list[Json]:
     """CarePlan.supportingInfo: the evidence other than the patient and the problems that the plan addresses, and
     the issues that were found on the way."""
     addressed = {evidence.reference for evidence in proposal.addresses}
     used = [each for each in without_patient(evidence_of_plan(proposal)) if each.reference not in addressed]
     return [
         *references(used, context),
-        *(context.link("DetectedIssue", item.key) for item in found(proposal)),
+        *(context.link("DetectedIssue", item.key) for item in _written(proposal, form)),
     ]
 
 
@@ -104,12 +105,19 @@ def plan(elements: Json, context: RenderContext) -> Rendered:
     return context.rendered("CarePlan", PLAN_KEY, elements)
 
 
-def detected(proposal: Proposal, context: RenderContext, *, subject: str) -> tuple[Rendered, ...]:
-    """The DetectedIssues. `subject` names the element that holds the patient in this release."""
+def detected(
+    proposal: Proposal, context: RenderContext, form: TargetForm, *, subject: str
+) -> tuple[Rendered, ...]:
+    """The DetectedIssues, none where the target takes none. `subject` names the element that holds the patient in
+    this release."""
     return tuple(
         context.rendered("DetectedIssue", item.key, _issue_elements(item, context, subject))
-        for item in found(proposal)
+        for item in _written(proposal, form)
     )
+
+
+def _written(proposal: Proposal, form: TargetForm) -> tuple[DetectedIssue, ...]:
+    return () if "DetectedIssue" in form.without else found(proposal)
 
 
 def _issue_elements(item: DetectedIssue, context: RenderContext, subject: str) -> Json:

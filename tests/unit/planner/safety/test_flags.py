@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from careplan_exchange import planner
+from careplan_exchange.model.target import TargetForm
 from careplan_exchange.writer import render
 from careplan_exchange.writer.lint import lint
 from tests.cases.snapshots import fact, policies, snapshot, vocabulary
@@ -141,7 +142,7 @@ def test_red_flags_stand_first_in_the_text_of_the_plan_and_the_routine_part_behi
         activity("see", involves=("transport",), priority="stat"),
         goals=(goal("weight"),),
     )
-    text = render(plan, a_context(), release)[-1].body["text"]["div"]
+    text = render(plan, a_context(), TargetForm(release=release))[-1].body["text"]["div"]
     order = [
         "Draft for review",
         "NOW: Blood pressure is dangerous.",
@@ -162,7 +163,7 @@ rules:
      unknown: withhold, says: "Lactic acidosis.", mitigation: "Stop it, after talking.", alternative: "Insulin.", source: s}
 """
     plan = through(rules, snapshot(fact("metformin"), fact("egfr", "20")))
-    rendered = render(plan, a_context(), release)
+    rendered = render(plan, a_context(), TargetForm(release=release))
     *_, issue, care_plan = rendered
     links = {each.full_url: each.type for each in rendered}
     assert [lint(each.body, release, links) for each in rendered] == [()] * len(rendered)

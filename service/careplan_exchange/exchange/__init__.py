@@ -1,0 +1,33 @@
+"""The data path for one patient: pull, map, plan, compare, decide, write, record.
+
+Read `path.sync` first: it reads as this list. The dry run (`reading.propose`) is the same code, stopped before
+anything is compared. In: ports and knowledge (`Steps`), what was asked (`Request`). Out: a Receipt.
+"""
+
+from .deciding import approvals_of, note_step
+from .path import sync
+from .reading import explain, propose, read, suppose
+from .remembering import recover
+from .standing import Standing
+from .steps import Knowledge, Request, Steps, Target
+from .undoing import Undo, revert
+from .writing import NotCarriedOutError
+
+__all__ = [
+    "Knowledge",
+    "NotCarriedOutError",
+    "Request",
+    "Standing",
+    "Steps",
+    "Target",
+    "Undo",
+    "approvals_of",
+    "explain",
+    "note_step",
+    "propose",
+    "read",
+    "recover",
+    "revert",
+    "suppose",
+    "sync",
+]
