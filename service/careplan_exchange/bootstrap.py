@@ -100,7 +100,7 @@ class Services(Inquiries):
         server = await self.client(target or endpoint)
         async with self.recorded():
             subject = f"Patient/{(await _by_id(source, asked)).patient}"
-            whose = subject if source.endpoint == server.base_url else f"{source.identity}/{subject}"
+            whose = exchange.known_as(subject, source, server.base_url)
             teller = History(self.plans, self.ledger)
             return await teller.tell(server.base_url, whose, None if offline else server)
 

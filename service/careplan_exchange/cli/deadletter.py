@@ -62,7 +62,7 @@ def replay(
 ) -> None:
     """Run the exchange again from its beginning: read, plan, merge. Nothing that was about to be sent is sent.
     Exit codes are those of sync; with --all the highest."""
-    from careplan_exchange.errors import DecisionNeededError, UsageError
+    from careplan_exchange.errors import UsageError
 
     from . import show
 
@@ -72,12 +72,7 @@ def replay(
     if letter is not None:
         wanted = letter
         receipt = with_services(lambda services: services.letters.replay(wanted, by=person))
-        if json:
-            show.print_json(receipt)
-        else:
-            show.print_receipt(receipt)
-        if receipt.outcome == "review":
-            sys.exit(DecisionNeededError.exit_code)
+        show.end_with(receipt, json=json)
         return
     with show.counting("Replaying") as progress:
         results = with_services(lambda services: services.letters.replay_all(by=person, progress=progress))

@@ -1,6 +1,5 @@
 """`plan` and `sync`: the data path for one patient."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -202,7 +201,7 @@ def sync(
     adopted; a change to a plan that a person has made active waits for review. Exit code 6 says that something
     waits before it is written; who may let what through is in protocols/review."""
     from careplan_exchange.bootstrap import RandomIds, failed_receipt
-    from careplan_exchange.errors import CareplanError, DecisionNeededError
+    from careplan_exchange.errors import CareplanError
     from careplan_exchange.model.exchange import ExchangeRequest
 
     from . import private, show
@@ -226,9 +225,4 @@ def sync(
         if json:
             show.print_json(failed_receipt(error, exchange_id))
         raise
-    if json:
-        show.print_json(receipt)
-    else:
-        show.print_receipt(receipt)
-    if receipt.outcome == "review":
-        sys.exit(DecisionNeededError.exit_code)
+    show.end_with(receipt, json=json)

@@ -1,6 +1,5 @@
 """`careplan revert`: take back what one exchange wrote."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -26,16 +25,9 @@ def revert(
     """Every resource back to what it was, as a new version, where nobody has changed it since; what the exchange
     made is marked entered-in-error. Where something was changed, nothing is written and a review waits: exit
     code 6. What was taken back counts as a person's edit, so no later sync writes it again."""
-    from careplan_exchange.errors import DecisionNeededError
-
     from . import show
     from .who import who
 
     with show.working("Taking it back"):
         receipt = with_services(lambda services: services.revert(exchange, by=who(by), reason=reason))
-    if json:
-        show.print_json(receipt)
-    else:
-        show.print_receipt(receipt)
-    if receipt.outcome == "review":
-        sys.exit(DecisionNeededError.exit_code)
+    show.end_with(receipt, json=json)

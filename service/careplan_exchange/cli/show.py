@@ -13,7 +13,7 @@ from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from careplan_exchange.bootstrap import Services
-from careplan_exchange.errors import CareplanError, KnowledgeError, UsageError
+from careplan_exchange.errors import CareplanError, DecisionNeededError, KnowledgeError, UsageError
 from careplan_exchange.model.changes import ChangeSet
 from careplan_exchange.model.codec import encode
 from careplan_exchange.model.deadletter import DeadLetter
@@ -133,6 +133,16 @@ def print_issues(issues: Sequence[Issue]) -> None:
             more = f"\nand {len(sources) - 1} more" if len(sources) > 1 else ""
             shown.add_row(f"[{_SEVERITY_STYLE[severity]}]{severity}[/]", escape(text), escape(sources[0] + more))
         out.print(shown)
+
+
+def end_with(receipt: Receipt, *, json: bool) -> None:
+    """Print the receipt, and leave with exit code 6 where something waits for a person."""
+    if json:
+        print_json(receipt)
+    else:
+        print_receipt(receipt)
+    if receipt.outcome == "review":
+        sys.exit(DecisionNeededError.exit_code)
 
 
 def print_receipt(receipt: Receipt) -> None:

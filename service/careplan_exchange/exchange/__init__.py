@@ -9,7 +9,7 @@ from .path import sync
 from .reading import explain, propose, read, suppose
 from .remembering import recover
 from .standing import Standing
-from .steps import Knowledge, Request, Steps, Target
+from .steps import Knowledge, Request, Steps, Target, known_as
 from .undoing import Undo, revert
 from .writing import NotCarriedOutError
 
@@ -23,6 +23,7 @@ __all__ = [
     "Undo",
     "approvals_of",
     "explain",
+    "known_as",
     "note_step",
     "propose",
     "read",

@@ -5,8 +5,10 @@ whether it is ended; without one the error stays what it is. A plan is never mov
 here, and the run for the other record plans anew from that record.
 """
 
+from collections.abc import Mapping
+
 from careplan_exchange.errors import CareplanError, PatientMergedError
-from careplan_exchange.model.changes import Held
+from careplan_exchange.model.changes import Base, Held, identities_of
 from careplan_exchange.model.identity import PLAN_KEY, identity_of
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.proposal import Proposal
@@ -15,11 +17,11 @@ from careplan_exchange.model.snapshot import Evidence
 from careplan_exchange.reconcile import close, not_again, numbered
 from careplan_exchange.review import decide, is_plan, lines_of
 
+from .comparing import AHEAD
 from .deciding import Ruling, carried_out
 from .steps import Request, Steps, whose
 
 _OVER = frozenset({"completed", "revoked", "superseded", "entered-in-error"})
-_AHEAD = 2
 _MEND = "See `careplan review list`: approve to end the plan, reject to leave it, or mend a record that is wrong."
 
 
@@ -27,11 +29,11 @@ async def closed(steps: Steps, request: Request, error: CareplanError) -> tuple[
     """In place of pull, map, plan, compare and decide: an empty record and proposal, and what becomes of what
     would end the plan. Raises `error` where no plan of ours is in use, or a person rejected this."""
     target, patient = steps.writer.target, whose(steps, request)
-    held = await _held(steps, request)
+    bases = await steps.plans.bases(target, patient)
+    held = await _held(steps, request, bases)
     plans = [one for one in held if is_plan(one.type) and one.body.get("status") not in _OVER]
     if not plans:
         raise error
-    bases = await steps.plans.bases(target, patient)
     subject = plans[0].body.get("subject", {}).get("reference", request.subject)
     changes = close(held, bases, why=_why(error), patient=subject)
     rejected = await steps.plans.pendings("rejected", of=(target, patient))
@@ -45,14 +47,12 @@ async def closed(steps: Steps, request: Request, error: CareplanError) -> tuple[
     return record, proposal, await carried_out(steps, request.accepting, changes, decision)
 
 
-async def _held(steps: Steps, request: Request) -> tuple[Held, ...]:
+async def _held(steps: Steps, request: Request, bases: Mapping[str, Base]) -> tuple[Held, ...]:
     """What stands of everything that we remember, and every plan that there may be, asked of the target itself:
     the record of the patient may not be readable any more."""
-    bases = await steps.plans.bases(steps.writer.target, whose(steps, request))
     first = identity_of(steps.source.identity, request.subject, "CarePlan", PLAN_KEY)
-    wanted = {"CarePlan": set(numbered(first, bases, ahead=_AHEAD))}
-    for base in bases.values():
-        wanted.setdefault(base.type, set()).add(base.identity)
+    wanted = identities_of(bases.values())
+    wanted.setdefault("CarePlan", set()).update(numbered(first, bases, ahead=AHEAD))
     return await steps.writer.current(wanted)
 
 

@@ -6,10 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from careplan_exchange.errors import (
-    PlanElsewhereError,
-)
-from careplan_exchange.model.changes import Base, ChangeSet, Ground, Held, Rendered
+from careplan_exchange.errors import PlanElsewhereError
+from careplan_exchange.model.changes import Base, ChangeSet, Ground, Held, Rendered, identities_of
 from careplan_exchange.model.identity import PLAN_KEY, nth
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.proposal import Proposal
@@ -34,12 +32,11 @@ from careplan_exchange.writer import RenderContext, kept, render
 from .comparison import Comparison
 from .steps import Request, Steps, whose
 
-_AHEAD = 2
+AHEAD = 2
 """How many plans beyond those that we remember are looked for: the next one, and one that was made before a
 memory was lost."""
 
 _LIVING = frozenset({"draft", "active", "on-hold", "unknown"})
-
 
 _REJECTED = Issue(
     severity="information",
@@ -65,7 +62,7 @@ async def compared(steps: Steps, request: Request, record: PatientRecord, propos
         status="draft",
         version=steps.version,
     )
-    plans = numbered(context.identity("CarePlan", PLAN_KEY), bases, ahead=_AHEAD)
+    plans = numbered(context.identity("CarePlan", PLAN_KEY), bases, ahead=AHEAD)
 
     async def holds(form: TargetForm) -> tuple[tuple[Rendered, ...], tuple[Held, ...]]:
         """What would be written in this form, and what the target holds of it and of what was written last."""
@@ -151,9 +148,8 @@ async def _held(
     a later plan than we remember, the parts of that are looked for too."""
 
     async def holding(latest: int) -> tuple[Held, ...]:
-        wanted: dict[str, set[str]] = {"CarePlan": set(plans)}
-        for base in bases.values():
-            wanted.setdefault(base.type, set()).add(base.identity)
+        wanted = identities_of(bases.values())
+        wanted.setdefault("CarePlan", set()).update(plans)
         for one in rendered:
             wanted.setdefault(one.type, set()).update(nth(one.identity, number + 1) for number in range(latest))
         # Where source and target are one server, the record holds what it was read for; the rest is asked for.

@@ -67,6 +67,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def whose(steps: Steps, request: Request) -> str:
-    """Whose plan it is, for the store: the patient's reference, and where another server holds the record with
-    that server's identity before it. Two hospitals may each have a `Patient/1`."""
-    return request.subject if steps.same_server else f"{steps.source.identity}/{request.subject}"
+    """Whose plan it is, for the store (`known_as`)."""
+    return known_as(request.subject, steps.source, steps.writer.target)
+
+
+def known_as(subject: str, source: Source, target: str) -> str:
+    """How the store names a patient: by the reference on the source, and where another server than the target
+    holds the record with that server's identity before it. Two hospitals may each have a `Patient/1`."""
+    return subject if source.endpoint == target else f"{source.identity}/{subject}"

@@ -7,7 +7,14 @@ import msgspec
 from careplan_exchange import logs
 from careplan_exchange.audit import CompanionContext, Notes, companions_of_undo
 from careplan_exchange.errors import CareplanError, UsageError
-from careplan_exchange.model.changes import ChangeSet, Commit, Intent, ResourceChange, WrittenResource
+from careplan_exchange.model.changes import (
+    ChangeSet,
+    Commit,
+    Intent,
+    ResourceChange,
+    WrittenResource,
+    identities_of,
+)
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.receipt import Receipt, ReceiptResource
@@ -69,11 +76,8 @@ async def revert(target: Target, asked: Undo) -> Receipt:
 
 
 async def _compared(target: Target, asked: Undo) -> ChangeSet:
-    wanted: dict[str, set[str]] = {}
-    for commit in asked.commits:
-        for written in commit.written:
-            wanted.setdefault(written.type, set()).add(written.identity)
-    held = await target.writer.current(wanted)
+    written = (one for commit in asked.commits for one in commit.written)
+    held = await target.writer.current(identities_of(written))
     changes = undo(asked.commits, held, patient=_subject(asked.commits))
     if asked.accepting is not None and same_decision(asked.accepting.change_set, changes):
         return accept(changes)

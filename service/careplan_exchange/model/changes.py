@@ -1,5 +1,6 @@
 """What would be written: our rendering, what the server holds, and the merge of both, per element."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -174,3 +175,11 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     outcome: Literal["committed", "partial", "absent", "unclear"]
     written: tuple[WrittenResource, ...] = ()
     issues: tuple[Issue, ...] = ()
+
+
+def identities_of(things: Iterable[Base | ResourceChange | WrittenResource]) -> dict[str, set[str]]:
+    """The identities of these things, by resource type: what PlanWriter.current takes."""
+    identities: dict[str, set[str]] = {}
+    for thing in things:
+        identities.setdefault(thing.type, set()).add(thing.identity)
+    return identities

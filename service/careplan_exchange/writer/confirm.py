@@ -14,11 +14,11 @@ from careplan_exchange.errors import (
     UnsupportedServerError,
 )
 from careplan_exchange.fhir import FhirClient, Written
-from careplan_exchange.model.changes import Held, Json, ResourceChange, WrittenResource
+from careplan_exchange.model.changes import Held, Json, ResourceChange, WrittenResource, identities_of
 from careplan_exchange.model.codec import decode
 from careplan_exchange.model.record import Resource
 
-from .current import current, wanted
+from .current import current
 
 Answered = tuple[ResourceChange, Written]
 
@@ -48,7 +48,7 @@ async def confirmed(client: FhirClient, done: Sequence[Answered]) -> tuple[Writt
     """
     try:
         changes = [change for change, _ in done]
-        held = {one.identity: one for one in await current(client, wanted(changes))} if changes else {}
+        held = {one.identity: one for one in await current(client, identities_of(changes))} if changes else {}
         return tuple([await _stored(client, change, answer, held) for change, answer in done])
     except (DuplicateError, UnsupportedServerError):
         raise

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from careplan_exchange.fhir import FhirClient, Query, literal
-from careplan_exchange.model.changes import Held, ResourceChange
+from careplan_exchange.model.changes import Held
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
 from careplan_exchange.reconcile import held_in
 
@@ -26,14 +26,6 @@ async def current(client: FhirClient, identities: Mapping[str, Collection[str]])
         return ()
     found = await client.search_many(queries, no_cache=True)
     return held_in([resource for matches in found for resource in matches], identities)
-
-
-def wanted(changes: Iterable[ResourceChange]) -> dict[str, set[str]]:
-    """The identities of these changes, by resource type."""
-    identities: dict[str, set[str]] = {}
-    for change in changes:
-        identities.setdefault(change.type, set()).add(change.identity)
-    return identities
 
 
 def _token(identity: str) -> str:

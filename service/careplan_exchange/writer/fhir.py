@@ -8,7 +8,15 @@ import msgspec
 from careplan_exchange import logs
 from careplan_exchange.errors import DuplicateError, RefusedError, VersionConflictError
 from careplan_exchange.fhir import Capabilities, FhirClient, Written
-from careplan_exchange.model.changes import Held, Intent, Json, ResourceChange, Settlement, WrittenResource
+from careplan_exchange.model.changes import (
+    Held,
+    Intent,
+    Json,
+    ResourceChange,
+    Settlement,
+    WrittenResource,
+    identities_of,
+)
 from careplan_exchange.model.codec import decode
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.record import PatientRecord
@@ -19,7 +27,7 @@ from careplan_exchange.ports import Ids
 from .aftermath import Aftermath
 from .bundle import answers_of, named, once_each, transaction_of
 from .confirm import Answered
-from .current import current, wanted
+from .current import current
 from .habits import Habits
 from .ladder import form_of
 from .lint import require_valid
@@ -98,7 +106,7 @@ class FhirPlanWriter:
         """On a server that ignores `If-Match` versions are compared right before. Raises VersionConflictError."""
         if not updates or not self._habits.ignores_if_match(self.target):
             return
-        held = {one.identity: one for one in await self.current(wanted(updates))}
+        held = {one.identity: one for one in await self.current(identities_of(updates))}
         for change in updates:
             now = held.get(change.identity)
             if now is None or now.version_id != change.version_id:
@@ -124,7 +132,7 @@ class FhirPlanWriter:
         changes = once_each(intent.changes)
         target = Target(base_url=self.target, atomic=(await self._client.capabilities()).transaction)
         try:
-            held = await self.current(wanted(changes))
+            held = await self.current(identities_of(changes))
         except DuplicateError as error:
             return Settlement(outcome="unclear", issues=(_duplicate(error),))
         sightings = {resource.identity: _sighting(resource) for resource in held}

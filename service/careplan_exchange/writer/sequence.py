@@ -13,10 +13,10 @@ import msgspec
 from careplan_exchange import logs
 from careplan_exchange.errors import CareplanError, OutcomeUnknownError, VersionConflictError
 from careplan_exchange.fhir import FhirClient, Written
-from careplan_exchange.model.changes import Json, ResourceChange
+from careplan_exchange.model.changes import Json, ResourceChange, identities_of
 
 from .bundle import condition, resolved
-from .current import current, wanted
+from .current import current
 from .order import in_order
 
 
@@ -87,7 +87,7 @@ async def _send(client: FhirClient, change: ResourceChange, request_id: str) -> 
     )
     if answer.id is None:
         # Neither body nor Location: what refers to it needs its id.
-        held = await current(client, wanted([change]))
+        held = await current(client, identities_of([change]))
         answer = msgspec.structs.replace(answer, id=held[0].id if held else None)
     if not answer.created:
         raise VersionConflictError(
