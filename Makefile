@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= 1000
-# What needs a server of its own; the servers start once a session, so those tests stay in one process.
+# What needs a server of its own; the servers start once a session, so those tests stay in one process each.
 SERVERS := hapi or medplum or oracle or postgres
 
-.PHONY: help demo test test-slow drills fuzz coverage check format lock clean
+.PHONY: help demo test test-slow test-long drills fuzz coverage check format lock clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,16 +26,18 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 demo: $(VENV)/.installed ## The main job, end to end, on the embedded sandbox server (under a minute)
 	@$(BIN)/careplan demo
 
-test: $(VENV)/.installed-dev ## Set up and run the tests (not the slow ones)
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not ($(SERVERS))"
-	@$(BIN)/python -m pytest -q -m "not slow and ($(SERVERS))"
+test: $(VENV)/.installed-dev ## Set up and run the tests (not those with real servers, nor the slow ones)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not ($(SERVERS))"
 
-test-slow: $(VENV)/.installed-dev ## The drills and the suites over every fixture patient (minutes)
-	@$(BIN)/python -m pytest -q -m "slow and not ($(SERVERS))" >.slow.log 2>&1 & beside=$$!; \
-		$(BIN)/python -m pytest -q -m "slow and ($(SERVERS))"; status=$$?; \
+test-slow: $(VENV)/.installed-dev ## Those with real servers (HAPI, Medplum, PostgreSQL, the reference engine), and the drills
+	@$(BIN)/python -m pytest -q -m "not long and not hapi and (slow or $(SERVERS))" >.slow.log 2>&1 & beside=$$!; \
+		$(BIN)/python -m pytest -q -m "not long and hapi"; status=$$?; \
 		wait $$beside || status=$$?; cat .slow.log; rm -f .slow.log; exit $$status
 
-drills: $(VENV)/.installed ## The twelve ways to lose a write, RUNS times each on the sandbox (1000: half an hour and more)
+test-long: $(VENV)/.installed-dev ## HAPI killed in mid-write, each place of a cut, a million entries (ten minutes and more)
+	@$(BIN)/python -m pytest -q -m long
+
+drills: $(VENV)/.installed ## The twelve ways to lose a write, RUNS times each on the sandbox (1000: an hour on two idle cores)
 	@$(BIN)/careplan drill --runs $(RUNS) --processes 2
 
 fuzz: $(VENV)/.installed-dev ## 100,000 examples of bad input for reading and mapping (5 to 15 minutes on two cores)

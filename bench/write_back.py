@@ -25,7 +25,7 @@ from _figures import line
 from sync_vs_replay import PLANNED, Recorder, kind_of, replay
 
 from careplan_exchange import connections, logs
-from careplan_exchange.exchange import path, writing
+from careplan_exchange.exchange import deciding, path, writing
 from careplan_exchange.fhir import connect
 from careplan_exchange.writer import FhirPlanWriter
 
@@ -81,7 +81,7 @@ async def main(url: str, patients: int) -> None:
     wrote, recorded = Stopwatch(), Stopwatch()
     wrote.around(FhirPlanWriter, "write")
     for owner, name in (
-        (path, "decide"),
+        (deciding, "decide"),
         (path, "keep_what_waits"),
         (path, "receipt_of"),
         (writing, "companions"),

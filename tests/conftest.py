@@ -1,5 +1,6 @@
 """Fixtures for every suite. Servers start once a session, on first use, and are always stopped."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -15,6 +16,14 @@ settings.register_profile("fixed", derandomize=True)
 settings.register_profile("explore", max_examples=1000, print_blob=True)
 settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "1000")), print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+def pytest_collection_finish() -> None:
+    """Tens of thousands of tests and the knowledge last: looking through them for garbage again and again is a
+    good part of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

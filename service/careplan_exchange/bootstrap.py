@@ -3,14 +3,14 @@
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from careplan_exchange import config, exchange, logs
 from careplan_exchange.audit import Keyring, SealingLedger, SigningKey
 from careplan_exchange.connections import believed_keys, signing_key, store_keys, store_password
-from careplan_exchange.errors import CareplanError, UsageError
+from careplan_exchange.errors import CareplanError, RecordError, RefusedError, UnavailableError, UsageError
 from careplan_exchange.fhir import FhirClient
 from careplan_exchange.inquiries import ANY_PATIENT, VERSION, Inquiries, RandomIds, SystemClock, today_or
 from careplan_exchange.model.exchange import ExchangeRequest
@@ -22,11 +22,12 @@ from careplan_exchange.model.review import Pending, ReviewStep
 from careplan_exchange.model.writing import Writing
 from careplan_exchange.operations import DeadLetters, History, Records, Reviews
 from careplan_exchange.ports import Ledger, Outbox, PlanStore, Source
+from careplan_exchange.review import consents
 from careplan_exchange.sources import (
     Reading,
 )
 from careplan_exchange.store import open_store
-from careplan_exchange.writer import FhirPlanWriter, Habits, LadderPlanWriter, takes_any
+from careplan_exchange.writer import FhirPlanWriter, LadderPlanWriter, takes_any
 
 __all__ = [
     "ANY_PATIENT",
@@ -64,7 +65,6 @@ class Services(Inquiries):
         self.letters = DeadLetters(plans=plans, ledger=ledger, clock=self.clock, ids=self.ids, run=self.run)
         self.records = Records(ledger, self.clock, key=key, believed=believed)
         self._standing = exchange.Standing()
-        self._habits = Habits()
 
     async def run(
         self,
@@ -77,7 +77,7 @@ class Services(Inquiries):
         """The whole path. Raises CareplanError."""
         async with self.recorded(exchange_id, _person(accepting)):
             if accepting is not None and request.reverts is not None:
-                step = accepting.steps[-1]
+                step = consents(accepting)[-1]
                 return await self._take_back(request.reverts, exchange_id, step, accepting=accepting)
             try:
                 steps = await self._steps(request, reading)
@@ -93,16 +93,36 @@ class Services(Inquiries):
     async def history(
         self, endpoint: str, patient: str, *, target: str | None = None, offline: bool = False
     ) -> PlanHistory:
-        """The life of the plan of the patient with that id (or `system|value`) at `endpoint`. Raises UsageError,
+        """The life of the plan of the patient with that id (or `system|value`) at `endpoint`. Where the target
+        has a companion, that of the plan which a run writes now; `offline`, or where the target does not answer,
+        of the one that this store knows of last. With an id `offline` makes no request. Raises UsageError,
         SettingsError, and for an identifier what a reading of the record raises."""
         asked = ExchangeRequest(endpoint=endpoint, patient=patient, target=target)
         source = await self.source(endpoint, self.today(asked))
-        server = await self.client(target or endpoint)
+        teller = History(self.plans, self.ledger)
         async with self.recorded():
             subject = f"Patient/{(await _by_id(source, asked)).patient}"
+            server = await self._keeper(teller, target or endpoint, source, subject, offline=offline)
             whose = exchange.known_as(subject, source, server.base_url)
-            teller = History(self.plans, self.ledger)
             return await teller.tell(server.base_url, whose, None if offline else server)
+
+    async def _keeper(
+        self, teller: History, target: str, source: Source, subject: str, *, offline: bool
+    ) -> FhirClient:
+        """The client of the server that has the patient's plan: the target, or its companion."""
+        if not offline:
+            with suppress(RecordError, RefusedError, UnavailableError):  # then what this store knows has to do
+                return await self._taker(target)
+        client = await self.client(target)
+        companion = config.endpoint_named(self.settings, target).companion
+        if companion is None:
+            return client
+        known: list[tuple[datetime, FhirClient]] = []
+        for one in (client, await self.client(companion)):
+            moment = await teller.last_known(one.base_url, exchange.known_as(subject, source, one.base_url))
+            if moment is not None:
+                known.append((moment, one))
+        return max(known, key=lambda each: each[0])[1] if known else client
 
     async def revert(self, exchange_id: str, *, by: str, reason: str) -> Receipt:
         """Take back what an exchange wrote (exchange.revert). Raises UsageError, CareplanError."""
@@ -126,11 +146,12 @@ class Services(Inquiries):
                 mend="`careplan audit list` shows the exchanges and what each came to.",
             )
         target = exchange.Target(
-            writer=FhirPlanWriter(await self.client(commits[0].intent.target), ids=self.ids, habits=self._habits),
+            writer=FhirPlanWriter(await self.client(commits[0].intent.target), ids=self.ids, habits=self.plans),
             plans=self.plans,
             ledger=self.ledger,
             clock=self.clock,
             ids=self.ids,
+            policy=self.knowledge.review,
             version=VERSION,
             events=self.settings.audit.events == "transaction",
         )
@@ -158,7 +179,7 @@ class Services(Inquiries):
         source = await self.source(request.endpoint, self.today(request), reading)
         return exchange.Steps(
             source=source,
-            writer=LadderPlanWriter(await self._taker(target), ids=self.ids, habits=self._habits),
+            writer=LadderPlanWriter(await self._taker(target), ids=self.ids, habits=self.plans),
             plans=self.plans,
             ledger=self.ledger,
             clock=self.clock,
@@ -221,7 +242,8 @@ async def _by_id(source: Source, request: ExchangeRequest) -> ExchangeRequest:
 
 def _person(accepting: Pending | None) -> str | None:
     """For whom a reviewed change is written: whoever let it through last."""
-    return accepting.steps[-1].by if accepting is not None and accepting.steps else None
+    steps = consents(accepting) if accepting is not None else ()
+    return steps[-1].by if steps else None
 
 
 def failed_receipt(error: CareplanError, exchange_id: str) -> Receipt:

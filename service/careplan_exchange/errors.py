@@ -21,6 +21,7 @@ CareplanError
 │   ├── InvalidResourceError
 │   ├── DuplicateError
 │   ├── UnsafeModificationError
+│   ├── ForbiddenByPolicyError
 │   ├── LossyTargetError
 │   └── PartlyWrittenError
 ├── UnavailableError                  5   not reachable, or not now
@@ -42,7 +43,7 @@ value, a token or a password. A resource is named by its type, and by its id onl
 
 from collections.abc import Sequence
 
-from careplan_exchange.model.changes import WrittenResource
+from careplan_exchange.model.changes import Undone, WrittenResource
 from careplan_exchange.model.issue import Finding, Issue
 
 
@@ -54,6 +55,7 @@ class CareplanError(Exception):
     key = "error"
     title = "Something went wrong"
     status: int | None = None  # what a server answered, where that is what went wrong
+    undone: tuple[Undone, ...] = ()  # what a write had done and took back before it raised this
 
     def __init__(self, detail: str, *, mend: str, issues: Sequence[Issue] = ()) -> None:
         """`detail` says what happened, `mend` what to do next, `issues` what a server or a step said of it."""
@@ -226,6 +228,14 @@ class UnsafeModificationError(RefusedError):
     title = "The safety gate refuses the modification"
 
 
+class ForbiddenByPolicyError(RefusedError):
+    """The review policy of this site lets nobody do it; nothing was sent."""
+
+    http_status = 403
+    key = "refused.policy"
+    title = "The review policy does not allow it"
+
+
 class LossyTargetError(RefusedError):
     """The server took the write and stored something else where that could hurt: it is taken back."""
 
@@ -244,6 +254,7 @@ class PartlyWrittenError(RefusedError):
         super().__init__(cause.detail, mend=cause.mend, issues=cause.issues)
         self.cause = cause
         self.written = tuple(written)
+        self.undone = cause.undone
 
 
 class UnavailableError(CareplanError):

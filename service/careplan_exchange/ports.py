@@ -13,6 +13,7 @@ from careplan_exchange.model.changes import Base, Commit, Held, Intent, Json, Se
 from careplan_exchange.model.deadletter import DeadLetter, LetterState
 from careplan_exchange.model.exchange import ExchangeRequest, ExchangeRow, ExchangeState
 from careplan_exchange.model.ledger import Entry, Link, Verdict
+from careplan_exchange.model.outline import Outline
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.requested import Depth, Outgoing, Parcel
@@ -93,11 +94,14 @@ class PlanWriter(Protocol):
         the order of the changes. Raises VersionConflictError (nothing was written; read and merge again),
         RefusedError (nothing was written, or all is taken back), PartlyWrittenError (`written` stands: keep it as
         committed, then raise its `cause`), OutcomeUnknownError (call `settle` before anything is sent again).
+        Whatever is raised names in `undone` what the write had made and took back itself.
         """
         ...
 
-    async def settle(self, intent: Intent) -> Settlement:
-        """Find out, without any cache, what became of an intent whose outcome is unknown. Sends nothing."""
+    async def settle(self, intent: Intent, booked: Mapping[str, Base]) -> Settlement:
+        """Find out, without any cache, what became of an intent whose outcome is unknown. `booked`, by identity,
+        is what is remembered of other writes: a version of theirs is not this one's. Sends nothing of the intent;
+        where the server let it replace somebody else's version, that is put back."""
         ...
 
     async def writings(self, references: Collection[str]) -> tuple[Writing, ...]:
@@ -106,8 +110,21 @@ class PlanWriter(Protocol):
         ...
 
 
-class PlanStore(Protocol):
-    """Our own memory: bases, intents, pending reviews, exchanges. Keys are (target URL, patient reference)."""
+class Habits(Protocol):
+    """What was learned about a server that no CapabilityStatement says, by its base URL. A server is trusted to
+    check `If-Match` until it was seen not to: every update is compared afterwards anyway, so that the first time
+    is noticed and mended."""
+
+    async def ignores_if_match(self, target: str) -> bool: ...
+
+    async def note_if_match(self, target: str, *, ignored: bool) -> None:
+        """What was seen last counts: a server may be mended."""
+        ...
+
+
+class PlanStore(Habits, Protocol):
+    """Our own memory: bases, intents, pending reviews, exchanges, habits of servers. Keys are (target URL,
+    patient reference)."""
 
     def patient_lock(self, target: str, patient: str) -> AbstractAsyncContextManager[None]:
         """Holds off every other exchange for this patient, in this process and every process that shares the
@@ -124,6 +141,11 @@ class PlanStore(Protocol):
         ...
 
     async def save_bases(self, target: str, patient: str, bases: Sequence[Base]) -> None: ...
+
+    async def outline(self, target: str, patient: str) -> Outline:
+        """The bases and what waits, as they are at one moment, without their bodies: it costs a small part of
+        reading them."""
+        ...
 
     async def open_intent(self, intent: Intent) -> None:
         """Store the intent. It is durable when this returns."""

@@ -14,6 +14,9 @@ from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.record import PatientRecord, Resource
 from tests.cases.snapshots import vocabulary
 
+PATIENT = {"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1976-05-01", "active": True}
+DAILY_MOST = {"numerator": {"value": 4000, "code": "mg"}, "denominator": {"value": 1, "code": "d"}}
+
 
 @cache
 def mappings() -> Mappings:
@@ -64,3 +67,58 @@ def resources_of(path: Path) -> list[dict[str, Any]]:
     """A file's resources: itself, or the entries of a Bundle."""
     content = decode(path.read_bytes())
     return [entry["resource"] for entry in content.get("entry", [{"resource": content}])]
+
+
+def fhirpath(expression: str) -> dict[str, Any]:
+    return {"kind": "applicability", "expression": {"language": "text/fhirpath", "expression": expression}}
+
+
+def plan(*actions: dict[str, Any], **more: Any) -> knowledge.Document:
+    return plan_file({"resourceType": "PlanDefinition", "id": "p", "status": "active", "action": actions, **more})
+
+
+R5_PLAN = {
+    "resourceType": "PlanDefinition",
+    "id": "p",
+    "status": "active",
+    "url": "urn:p",
+    "subjectCanonical": "http://hl7.org/fhir/StructureDefinition/Patient",
+    "relatedArtifact": [{"type": "citation", "label": "G", "document": {"url": "https://example.org/g"}}],
+    "goal": [
+        {
+            "id": "g",
+            "description": {"text": "Below 7"},
+            "target": [
+                {
+                    "measure": {"coding": [{"system": "http://loinc.org", "code": "4548-4"}]},
+                    "detailQuantity": {"value": 7, "comparator": "<=", "code": "%"},
+                }
+            ],
+        }
+    ],
+    "action": [
+        {
+            "id": "a",
+            "title": "A",
+            "goalId": ["g"],
+            "code": {"coding": [{"system": "urn:s", "code": "1"}]},
+            "condition": [fhirpath("Patient.active")],
+            "definitionCanonical": "#d",
+        },
+        {"id": "b", "title": "B", "relatedAction": [{"targetId": "a", "relationship": "after-end"}]},
+    ],
+    "contained": [
+        {
+            "resourceType": "ActivityDefinition",
+            "id": "d",
+            "status": "active",
+            "kind": "MedicationRequest",
+            "asNeededCodeableConcept": {"text": "pain"},
+            "dosage": [
+                {"asNeeded": True},
+                {"asNeededFor": [{"text": "pain"}]},
+                {"maxDosePerPeriod": [DAILY_MOST]},
+            ],
+        }
+    ],
+}

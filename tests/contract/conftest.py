@@ -1,9 +1,10 @@
-"""The adapters over which the suites of the store run."""
+"""The adapters over which the suites of the store run, and the servers over which that of FHIR does."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from careplan_exchange.store import (
@@ -17,6 +18,7 @@ from careplan_exchange.store import (
     open_store,
 )
 from tests.support.postgres import postgres  # noqa: F401 - a fixture: importing it here is how it is offered
+from tests.support.rest import HAPI, MEDPLUM, SANDBOX, Rest
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,18 @@ async def store(adapter) -> AsyncIterator[Store]:
             )
         else:
             yield Store(MemoryPlanStore(), MemoryLedger(), MemoryOutbox())
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(("sandbox", SANDBOX), id="sandbox-r4"),
+        pytest.param(("sandbox_r5", SANDBOX), id="sandbox-r5"),
+        pytest.param(("hapi_r4", HAPI), id="hapi-r4", marks=pytest.mark.hapi),
+        pytest.param(("hapi_r5", HAPI), id="hapi-r5", marks=pytest.mark.hapi),
+        pytest.param(("medplum", MEDPLUM), id="medplum", marks=pytest.mark.medplum),
+    ],
+)
+def server(request):
+    name, expected = request.param
+    with httpx.Client(timeout=60) as http:
+        yield Rest(request.getfixturevalue(name).url, expected, http)

@@ -76,7 +76,7 @@ async def test_what_became_of_a_document_is_found_out(world, lost, outcome):  # 
     world.lose(lost)
     with pytest.raises(OutcomeUnknownError):
         await world.writer.write(intent, ())
-    settled = await world.writer.settle(intent)
+    settled = await world.writer.settle(intent, {})
     assert settled.outcome == outcome
     assert [each.identity for each in settled.written] == (
         [intent.changes[0].identity] if outcome == "committed" else []

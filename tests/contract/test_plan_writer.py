@@ -17,6 +17,7 @@ from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.identity import EXCHANGE_TAG, INSTALLATION_TAG
 from careplan_exchange.model.record import FhirRelease
 from careplan_exchange.ports import PlanWriter
+from careplan_exchange.store import MemoryPlanStore
 from careplan_exchange.writer import FhirPlanWriter, MemoryPlanWriter
 from tests.support.product import Server
 from tests.support.writing import CountedIds, a_record, an_intent, an_update, companions_of, creates
@@ -177,7 +178,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         transport = LosingTransport()
         ids = CountedIds()
         client = await stack.enter_async_context(connect(Connection(base_url=url), ids=ids, transport=transport))
-        http = HttpWorld(url, FhirPlanWriter(client, ids=ids), transport, release)
+        http = HttpWorld(url, FhirPlanWriter(client, ids=ids, habits=MemoryPlanStore()), transport, release)
         stack.callback(http.close)
         yield http
 
@@ -334,7 +335,7 @@ async def test_a_lost_answer_is_settled_as_committed_with_what_was_stored(world)
     world.lose("answer")
     with pytest.raises(OutcomeUnknownError):
         await world.writer.write(intent, ())
-    settled = await world.writer.settle(intent)
+    settled = await world.writer.settle(intent, {})
     assert settled.outcome == "committed"
     assert [each.identity for each in settled.written] == [change.identity for change in intent.changes]
     assert {each.version_id for each in settled.written} == {"1"}
@@ -345,7 +346,7 @@ async def test_a_lost_request_is_settled_as_absent_and_may_be_sent_then(world):
     world.lose("request")
     with pytest.raises(OutcomeUnknownError):
         await world.writer.write(intent, ())
-    assert (await world.writer.settle(intent)).outcome == "absent"
+    assert (await world.writer.settle(intent, {})).outcome == "absent"
     assert len(await world.writer.write(intent, ())) == len(intent.changes)
 
 
@@ -356,7 +357,7 @@ async def test_an_update_whose_answer_was_lost_is_found_below_a_clinicians_later
     with pytest.raises(OutcomeUnknownError):
         await world.writer.write(intent, ())
     world.edit(plan, title="A clinician's title")
-    settled = await world.writer.settle(intent)
+    settled = await world.writer.settle(intent, {})
     assert settled.outcome == "committed"
     assert [(each.version_id, each.stored["title"]) for each in settled.written] == [("2", "Ours")]
 
@@ -368,13 +369,13 @@ async def test_an_update_that_never_arrived_is_absent_below_a_clinicians_edit(wo
     with pytest.raises(OutcomeUnknownError):
         await world.writer.write(intent, ())
     world.edit(plan, title="A clinician's title")
-    assert (await world.writer.settle(intent)).outcome == "absent"
+    assert (await world.writer.settle(intent, {})).outcome == "absent"
 
 
 async def test_something_else_under_our_identity_is_unclear(world):
     changes = [change for change in a_plan(world) if change.type == "Goal"][:1]
     world.create({**changes[0].body, "description": {"text": "Somebody else's"}})
-    assert (await world.writer.settle(intent_for(world, changes))).outcome == "unclear"
+    assert (await world.writer.settle(intent_for(world, changes), {})).outcome == "unclear"
 
 
 @pytest.mark.parametrize("world", HAPI, indirect=True)

@@ -11,8 +11,8 @@ import pytest
 
 from careplan_exchange.errors import StoreUnavailableError
 from careplan_exchange.store import open_store
-from tests.contract.test_plan_store import AT, PATIENT, TARGET, a_base, a_pending, an_intent
 from tests.support.blackhole import black_hole
+from tests.support.stored import AT, PATIENT, TARGET, a_base, a_pending, an_intent
 
 pytestmark = pytest.mark.postgres
 

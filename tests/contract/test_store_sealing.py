@@ -18,16 +18,7 @@ from careplan_exchange.store import postgres as postgres_adapter
 from careplan_exchange.store import sqlite as sqlite_adapter
 from careplan_exchange.store.address import FileAddress, address_of
 from careplan_exchange.store.tables import SEALED, metadata
-from tests.contract.test_plan_store import (
-    AT,
-    PATIENT,
-    REQUEST,
-    TARGET,
-    a_base,
-    a_change_set,
-    a_pending,
-    an_intent,
-)
+from tests.support.stored import AT, PATIENT, REQUEST, TARGET, a_base, a_change_set, a_pending, an_intent
 
 MARKER = "Zyxwv-Marker"
 OLD, NEW, OTHER = (Keys(key_of(new_key(), "key")) for _ in range(3))

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from careplan_exchange.audit import CompanionContext, companions, events_of
+from careplan_exchange.audit import CompanionContext, companions, events_of, kept_events
+from careplan_exchange.errors import LossyTargetError
+from careplan_exchange.fhir import FhirClient
+from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.requested import Act
 from careplan_exchange.model.review import ReviewStep
 from tests.support.balp import errors, load, remove
 from tests.support.parcels import ACTS, SERVER, a_parcel, a_request
+from tests.support.patients import synthetic
 from tests.support.plans import a_proposal
-from tests.support.product import Server
+from tests.support.product import Server, product, sync
 from tests.support.writing import an_intent, companions_of, creates
 
 pytestmark = [pytest.mark.hapi, pytest.mark.slow]
@@ -162,3 +167,43 @@ def test_provenance_with_who_approved_is_valid_by_us_core(server: Server) -> Non
     assert errors(server, body, US_CORE_PROVENANCE) == []
     assert [error for event in events for error in errors(server, event, "PatientCreate")] == []
     assert errors(server, {**body, "agent": []}, US_CORE_PROVENANCE)
+
+
+async def test_what_a_write_takes_back_on_a_real_server_has_valid_events(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HAPI does not delete what something refers to: of each there is a refusal, then an update."""
+    patient = server.load(synthetic("02-older-adult-si-units"))
+    transaction = FhirClient.transaction
+
+    async def lossy(self: FhirClient, bundle: Any, *, request_id: str) -> Any:
+        sent = encode(bundle)
+        if bundle["type"] == "transaction":
+            sent = sent.replace(b'"lifecycleStatus":"proposed"', b'"lifecycleStatus":"active"')
+        return await transaction(self, decode(sent), request_id=request_id)
+
+    monkeypatch.setattr(FhirClient, "transaction", lossy)
+    async with product(tmp_path, server.url) as services:
+        with pytest.raises(LossyTargetError, match="taken back"):
+            await sync(services, patient)
+        kept = [event async for event in kept_events(services.outbox)]
+        links = await services.ledger.links()
+    by_kind: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for event in kept:
+        by_kind.setdefault((event["subtype"][0]["code"], event["outcome"]), []).append(event)
+    (marked, refused) = (by_kind["update", "0"], by_kind["delete", "4"])
+    (entry,) = [link.entry.data for link in links if link.entry.event == "exchange.write.taken-back"]
+    done = [one for one in entry["resources"] if "of" in one]
+    deletes = by_kind.get(("delete", "0"), [])
+    assert len(marked) + len(deletes) == len(done) > 40
+    for event in marked[:5]:
+        assert errors(server, event, "PatientUpdate") == []
+    for event in deletes[:5]:
+        assert errors(server, event, "PatientDelete") == []
+    for event in refused[:5]:
+        assert all("outcome" in error for error in errors(server, event, "PatientDelete"))
+        assert errors(server, event) == []
+    for one in done:
+        if one["action"] == "update":
+            there = server.get(f"{one['reference']}/_history/{one['versionId']}")
+            assert "entered-in-error" in {there.get("status"), there.get("lifecycleStatus")}

@@ -9,6 +9,7 @@ import importlib.util
 import uuid
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -17,10 +18,10 @@ import pytest
 from careplan_exchange import config, exchange
 from careplan_exchange.drills import Order, batch
 from careplan_exchange.errors import OutcomeUnknownError
-from careplan_exchange.exchange import comparing, settling, writing
+from careplan_exchange.exchange import comparing, settling
 from careplan_exchange.fhir import FhirClient, ask, client, search, writes
 from careplan_exchange.fhir import batch as searches
-from careplan_exchange.model.changes import WrittenResource
+from careplan_exchange.model.changes import Settlement, WrittenResource
 from careplan_exchange.store.ledger import SqlLedger
 from careplan_exchange.store.plans import SqlPlanStore
 from careplan_exchange.writer import bundle
@@ -86,11 +87,23 @@ def resend_after_a_timeout(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_settle(patch: pytest.MonkeyPatch) -> None:
-    async def taken_for_absent(steps: Any, intent: Any, notes: Any) -> None:
-        await steps.plans.abandon_intent(intent)
+    async def taken_for_absent(target: Any, intents: Any, notes: Any) -> dict[str, Settlement]:
+        for intent in intents:
+            await target.plans.abandon_intent(intent)
+        return {intent.id: Settlement(outcome="superseded") for intent in intents}
 
-    patch.setattr(settling, "settle", taken_for_absent)
-    patch.setattr(writing, "settle", taken_for_absent)
+    patch.setattr(settling, "_settled", taken_for_absent)
+
+
+def given_up_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(settling, "LATEST", timedelta(seconds=-1))
+
+
+def overtaken_in_the_dark(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> tuple[()]:
+        return ()
+
+    patch.setattr("careplan_exchange.writer.fhir.overtaken", nothing)
 
 
 def base_not_stored(patch: pytest.MonkeyPatch) -> None:
@@ -173,6 +186,8 @@ def ledger_not_written(patch: pytest.MonkeyPatch) -> None:
         (no_if_match, ("put-without-if-match",)),
         (resend_after_a_timeout, ("literal-condition",)),
         (no_settle, ("timeout-after-commit",)),
+        (given_up_at_once, ("timeout-after-commit",)),
+        (overtaken_in_the_dark, ("if-match-ignored",)),
         (base_not_stored, ("put-without-if-match", "stale-body-retried")),
         (intent_not_stored, ("timeout-after-commit",)),
         (part_booked_as_success, ("partial-batch",)),

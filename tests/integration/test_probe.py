@@ -6,7 +6,8 @@ from careplan_exchange.cli.probing import as_check
 from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.writer import Probed, probe
 from tests.support.exchanges import CountingIds
-from tests.support.product import Server
+from tests.support.patients import synthetic
+from tests.support.product import SYNTHETIC_TODAY, Server, careplan
 from tests.support.weakened import weakened_sandbox
 
 
@@ -37,6 +38,28 @@ async def test_what_it_could_not_delete_is_named_for_a_person():
         assert goal["lifecycleStatus"] == "entered-in-error"
         assert "patient" not in str(goal).lower()
         assert f"delete {found.left}" in as_check("x", found).mend
+
+
+async def test_what_it_found_is_known_to_the_first_update_of_every_later_process(tmp_path):
+    """In the end the update is preceded by a look of its own, and the receipt says so."""
+    with weakened_sandbox() as (url, layer):
+        layer.if_match = False
+        settings = f'[store]\nurl = "sqlite:///{tmp_path}/careplan.db"\n[endpoints.main]\nurl = "{url}"\nidentity = "x"\n'
+        (tmp_path / "careplan.toml").write_text(settings)
+        server = Server(url)
+        patient = server.load(synthetic("02-older-adult-si-units"))
+        sync = ("sync", "-e", "main", "-p", patient, "--today", SYNTHETIC_TODAY, "--json")
+        assert careplan(tmp_path, *sync).returncode == 0
+        told = careplan(tmp_path, "doctor", "--probe")
+        assert "an update ignores it" in told.stdout
+        worse = server.search(f"Condition?patient={patient}")[0]
+        worse["clinicalStatus"]["coding"][0]["code"] = "resolved"
+        assert server.put(worse).status_code == 200
+        (before,) = server.authored("CarePlan", patient)
+        receipt = careplan(tmp_path, *sync)
+        (after,) = server.authored("CarePlan", patient)
+        assert after["meta"]["versionId"] != before["meta"]["versionId"]
+        assert "The server ignores If-Match" in receipt.stdout
 
 
 @pytest.mark.parametrize(

@@ -61,12 +61,16 @@ async def cut_everywhere(url: str, phase: str, *, after: bool, every: int = 1) -
     raise AssertionError("the writes do not end")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before the request", "after its commit"])
-@pytest.mark.parametrize("phase", [pytest.param(phase, marks=pytest.mark.slow) for phase in PHASES])
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "every", [pytest.param(1, marks=pytest.mark.long, id="each"), pytest.param(3, id="every third")]
+)
 async def test_a_kill_between_any_two_requests_leaves_whole_plans_and_is_taken_up(
-    without_transactions, phase, after
+    without_transactions, phase, after, every
 ):
-    assert await cut_everywhere(without_transactions, phase, after=after) >= 5
+    assert await cut_everywhere(without_transactions, phase, after=after, every=every) >= 5
 
 
 async def test_a_kill_after_the_second_write_is_taken_up(without_transactions):

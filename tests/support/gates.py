@@ -1,5 +1,6 @@
 """A gate from a few lines of YAML, and proposals that nobody's protocol made: to put before it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from careplan_exchange import knowledge
@@ -22,6 +23,20 @@ CITATION = Citation(label="Source", url="https://example.org/source")
 WHY = Reason(text="For the test.", rule="true", result="true")
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SOURCES = "sources:\n  - {id: s, citation: Source, url: 'https://example.org/source'}\n"
+METFORMIN = """
+rules:
+  - id: metformin-egfr
+    hazard: drug-laboratory
+    severity: high
+    effect: withhold
+    medicines: [metformin]
+    when: "%egfr < 30"
+    unknown: withhold
+    says: "Lactic acidosis."
+    mitigation: "Choose another."
+    alternative: "Insulin."
+    source: s
+"""
 
 
 def document(text: str, name: str = "protocols/safety/test.yaml") -> knowledge.Document:
@@ -92,3 +107,11 @@ def through(text: str, found: Snapshot, *activities: ActivityProposal, **more: A
     """These activities after the gate of these rules."""
     before = proposal(found, *activities, **more)
     return guarded(before, Bindings(found, vocabulary()), vocabulary(), gate(text))
+
+
+def metformin(**more: Any) -> ActivityProposal:
+    return activity("metformin", medicines=("metformin",), **more)
+
+
+def keys(lines: Iterable[Any]) -> list[str]:
+    return [line.key for line in lines]

@@ -158,6 +158,10 @@ class Hospital:
         """All that we author, by reference, as it stands."""
         return {f"{kind}/{body['id']}": body for kind in AUTHORED for body in self.writer.resources(kind)}
 
+    async def open_intents(self) -> int:
+        """How many writes of the patient have not been settled."""
+        return len(await self.plans.open_intents(URL, f"Patient/{self.source.patient}"))
+
     async def entries(self, exchange_id: str | None = None) -> list[Entry]:
         return [link.entry for link in await self.ledger.links(exchange=exchange_id)]
 

@@ -89,8 +89,9 @@ class _Shared:
 _SHARED = _Shared()
 
 
-@contextlib.contextmanager
-def _served() -> Iterator[PostgresServer]:
+def prepared() -> tuple[Path, Path, str | None]:
+    """The binaries, a new folder with an empty cluster in `data`, and whom to run it as (None: ourselves). Skips
+    where PostgreSQL is not installed."""
     folder = _binaries()
     if folder is None:
         pytest.skip("PostgreSQL is not installed here (no `initdb` on PATH or below /usr/lib/postgresql)")
@@ -100,6 +101,24 @@ def _served() -> Iterator[PostgresServer]:
         shutil.chown(home, account)
     try:
         _init(folder, home, account)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    return folder, home, account
+
+
+def settings_of(port: int) -> dict[str, str]:
+    """What a server of ours is started with."""
+    return {
+        "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "off",
+        "full_page_writes": "off", "max_connections": "100", "shared_buffers": "32MB",
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def _served() -> Iterator[PostgresServer]:
+    folder, home, account = prepared()
+    try:
         with _running(folder, home, account) as port:
             yield PostgresServer(port)
     finally:
@@ -140,12 +159,8 @@ def _init(folder: Path, home: Path, account: str | None) -> None:
 @contextlib.contextmanager
 def _running(folder: Path, home: Path, account: str | None) -> Iterator[int]:
     port = _free_port()
-    settings = {
-        "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off",
-        "full_page_writes": "off", "max_connections": "100", "shared_buffers": "32MB",
-    }  # fmt: skip
     command = [str(folder / "postgres"), "-D", str(home / "data")]
-    for name, value in settings.items():
+    for name, value in settings_of(port).items():
         command += ["-c", f"{name}={value}"]
     log = (home / "log").open("wb")
     server = subprocess.Popen(
@@ -154,7 +169,7 @@ def _running(folder: Path, home: Path, account: str | None) -> Iterator[int]:
         env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
     )  # fmt: skip
     try:
-        _wait_until_ready(server, port, home / "log")
+        wait_until_ready(port, home / "log", server)
         yield port
     finally:
         server.send_signal(signal.SIGQUIT)
@@ -177,14 +192,16 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _wait_until_ready(server: subprocess.Popen, port: int, log: Path) -> None:
+def wait_until_ready(port: int, log: Path, server: subprocess.Popen | None = None) -> None:
+    """Returns when it takes connections; fails where `server` has ended."""
+
     async def answers() -> None:
         connection = await asyncpg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres", password=PASSWORD)
         await connection.close()
 
     until = time.monotonic() + _START_SECONDS
     while True:
-        if server.poll() is not None:
+        if server is not None and server.poll() is not None:
             pytest.fail(f"PostgreSQL ended at once: {log.read_text(errors='replace')[-400:]}")
         try:
             _apart(answers())

@@ -64,6 +64,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def require_hapi() -> Path:
+    """The script that starts one. Skips where it, or what it needs, cannot be had."""
+    start = require_shared("servers/hapi/start")
+    if shutil.which("mvn") is None or _java() < _JDK:
+        pytest.skip(f"HAPI needs JDK {_JDK} or newer and Maven on the PATH")
+    return start
+
+
 @contextmanager
 def hapi(release: str) -> Iterator[TestServer]:
     """A HAPI JPA server, or the one that HAPI_R4_URL / HAPI_R5_URL names. Skips where it cannot be had."""
@@ -71,9 +79,7 @@ def hapi(release: str) -> Iterator[TestServer]:
     if running:
         yield TestServer(running.rstrip("/"))
         return
-    start = require_shared("servers/hapi/start")
-    if shutil.which("mvn") is None or _java() < _JDK:
-        pytest.skip(f"HAPI needs JDK {_JDK} or newer and Maven on the PATH")
+    start = require_hapi()
     state = Path(tempfile.mkdtemp(prefix=f"hapi-{release}-"))
     LOGS.append(state / "log")
     options = ["--us-core", "610"] if release == "r4" else ["--fhir", "r5"]

@@ -21,7 +21,7 @@ def stored(body: Json, version: str | None, resource_id: str = "7") -> Resource:
 
 class ToldClient:
     """`found` is what searches find, `versions` those of the one resource, newest first (None of `versions`: the
-    server shows no history), `now` what stands; `refuses` the error of what is named there."""
+    server shows no history), `now` what stands, `deleted` the numbers of deletions; `refuses` the error of what is named there."""
 
     base_url = "https://told.example.org/fhir"
 
@@ -29,6 +29,7 @@ class ToldClient:
         self.found = found
         self.now = now
         self.versions: list[Resource] | None = versions
+        self.deleted: frozenset[str] = frozenset()
         self.refuses: dict[str, CareplanError] = {}
         self.log: list[tuple[str, ...]] = []
         self.sent: list[Json] = []
@@ -54,6 +55,10 @@ class ToldClient:
         if self.versions is None:
             raise RefusedError("It shows no history.", mend="None.")
         return self.versions
+
+    async def was_deleted(self, kind: str, resource_id: str, version_id: str) -> bool:
+        self._note("was_deleted", f"{kind}/{resource_id}", version_id)
+        return version_id in self.deleted
 
     async def delete(self, kind: str, resource_id: str, *, version_id: str, request_id: str) -> None:
         self._note("delete", f"{kind}/{resource_id}", version_id, request_id)

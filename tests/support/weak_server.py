@@ -203,6 +203,10 @@ class WeakServer:
             versions = [v for v in reversed(self.versions.get(path.removesuffix("/_history"), [])) if v]
             bundle = {"resourceType": "Bundle", "type": "history", "entry": [{"resource": v} for v in versions]}
             return _json(200, bundle)
+        if "/_history/" in path:
+            place, _, number = path.partition("/_history/")
+            deleted = [self.version_of(at) for at, v in enumerate(self.versions.get(place, []), 1) if not v]
+            return _json(410 if number in deleted else 404, {})
         if "/" in path:
             versions = self.versions.get(path, [])
             return _json(200, versions[-1]) if versions and versions[-1] else _json(404, {})

@@ -16,7 +16,7 @@ from careplan_exchange.model.identity import IDENTITY_SYSTEM
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.review import ReviewPolicy, ReviewRule
 from careplan_exchange.store import MemoryLedger, MemoryPlanStore
-from careplan_exchange.writer import FhirPlanWriter, Habits
+from careplan_exchange.writer import FhirPlanWriter
 from tests.support.exchanges import CountingIds, TickingClock
 from tests.support.hospital import TODAY, HospitalSource, knowledge
 from tests.support.product import Server
@@ -105,7 +105,7 @@ class World:
         self.ledger = MemoryLedger()
         self.clock = TickingClock()
         self.ids = CountingIds()
-        self.habits = Habits()
+        self.habits = MemoryPlanStore()
         self.wire = Wire()
         self.policy = policy or AUTO
         self.receipt: Receipt | None = None

@@ -2,17 +2,22 @@
 
 import itertools
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from careplan_exchange.audit import CompanionContext, companions
+from careplan_exchange.errors import OutcomeUnknownError
 from careplan_exchange.model.changes import Base, Intent, Json, Rendered, ResourceChange, WrittenResource
 from careplan_exchange.model.codec import encode
 from careplan_exchange.model.record import FhirRelease, PatientRecord, Resource
 from careplan_exchange.model.target import Rung, TargetForm
+from careplan_exchange.ports import PlanWriter
 from careplan_exchange.writer import render
 from tests.support.plans import a_context, a_proposal
+from tests.support.weak_server import WeakServer
 
 
 class CountedIds:
@@ -112,3 +117,19 @@ def a_record(endpoint: str, patient: Json) -> PatientRecord:
         resources=(),
         categories=frozenset(),
     )
+
+
+async def lost_update(server: WeakServer, writer: PlanWriter, meanwhile: Callable[[str], object]) -> Intent:
+    """An update of a goal whose answer is lost: it was carried out over what somebody did `meanwhile`, who is
+    given the goal's reference."""
+    (goal,) = await writer.write(an_intent(creates()[:1]), ())
+    meanwhile(f"Goal/{goal.id}")
+    intent = an_intent([an_update(goal, description={"text": "ours"})])
+    server.lost = "answer"
+    with pytest.raises(OutcomeUnknownError):
+        await writer.write(intent, ())
+    return intent
+
+
+async def written_plan(writer: PlanWriter) -> tuple[WrittenResource, ...]:
+    return await writer.write(an_intent(creates()), ())

@@ -1,39 +1,25 @@
 """Taking an exchange back, over adapters in memory."""
 
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from careplan_exchange import exchange, logs
 from careplan_exchange.errors import OutcomeUnknownError
-from careplan_exchange.exchange import Target, Undo
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.review import Pending, ReviewStep
+from tests.support import persons
 from tests.support.hospital import Hospital
 
 BY = "Dr Example"
+take_back = partial(persons.take_back, by=BY)
 
 
-async def take_back(hospital: Hospital, reverts: str, *, accepting: Pending | None = None) -> Receipt:
-    steps = hospital.steps()
-    target = Target(
-        writer=steps.writer,
-        plans=steps.plans,
-        ledger=steps.ledger,
-        clock=steps.clock,
-        ids=steps.ids,
-        version=steps.version,
-    )
-    return await exchange.revert(
-        target,
-        Undo(
-            exchange=hospital.ids.new(),
-            reverts=reverts,
-            commits=await hospital.plans.commits(exchange=reverts),
-            step=ReviewStep(kind="revert", by=BY, at="2026-11-26T10:00:00Z", reason="entered for somebody else"),
-            accepting=accepting,
-        ),
-    )
+def approved(pending: Pending) -> Pending:
+    step = ReviewStep(kind="approve", by=BY, at="2026-11-26T11:00:00Z")
+    return msgspec.structs.replace(pending, steps=(step,))
 
 
 def without_meta(resources: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -105,7 +91,7 @@ async def test_a_person_who_approves_has_it_taken_back_over_the_later_change():
     hospital.edit(hospital.goals()[0], description={"text": "In the patient's own words"})
     await take_back(hospital, made.exchange)
     (pending,) = await hospital.plans.pendings()
-    accepted = await take_back(hospital, made.exchange, accepting=pending)
+    accepted = await take_back(hospital, made.exchange, accepting=approved(pending))
     assert accepted.outcome == "written"
     assert hospital.plan()["status"] == "entered-in-error"
     assert hospital.goals()[0]["description"] == {"text": "In the patient's own words"}
@@ -119,7 +105,7 @@ async def test_a_review_that_shows_something_else_than_what_stands_lets_nothing_
     (pending,) = await hospital.plans.pendings()
     hospital.edit(hospital.goals()[1], description={"text": "And another"})
     stands = hospital.everything()
-    assert (await take_back(hospital, made.exchange, accepting=pending)).outcome == "review"
+    assert (await take_back(hospital, made.exchange, accepting=approved(pending))).outcome == "review"
     assert hospital.everything() == stands
 
 

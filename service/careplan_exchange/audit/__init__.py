@@ -14,7 +14,7 @@ from .events import EVENT_SYSTEM, events_of, kept_events
 from .export import to_audit_ndjson, verify_audit_ndjson
 from .ledger_events import to_audit_events
 from .notes import Notes
-from .receipts import receipt_of
+from .receipts import naming, receipt_of
 from .retention import Removal, cutoff, removable, remove
 from .sealing import SealingLedger, sign_head
 from .signing import Keyring, PublicKey, SigningKey
@@ -41,6 +41,7 @@ __all__ = [
     "following",
     "judge",
     "kept_events",
+    "naming",
     "receipt_of",
     "removable",
     "remove",

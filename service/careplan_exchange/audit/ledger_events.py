@@ -1,24 +1,25 @@
 """The ledger as AuditEvents (R4), for a repository or a security system that reads no format of ours.
 
-One for each entry, whose id is the entry's hash: told twice, it is the same one. One more for each resource that
-an exchange wrote, after the BALP patterns of balp.py. They say what the ledger says; the proof is the ledger.
+One for each entry, whose id is the entry's hash: told twice, it is the same one. One more for each version that
+an exchange wrote, took back or put back, after the BALP patterns of balp.py. They say what the ledger says; the
+proof is the ledger.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import msgspec
 
 from careplan_exchange import logs
 from careplan_exchange.model import codec
-from careplan_exchange.model.changes import Action, Json, ResourceChange
+from careplan_exchange.model.changes import Json
 from careplan_exchange.model.identity import EXCHANGE_TAG
 from careplan_exchange.model.ledger import Entry, Link
 from careplan_exchange.ports import Ledger
 
-from .balp import BALP, DCM, ENTITY_TYPE, OBJECT_ROLE, SOURCE_TYPE, URI_NETWORK, audit_event
-from .context import SOFTWARE_SYSTEM, CompanionContext
+from .balp import BALP, DCM, ENTITY_TYPE, OBJECT_ROLE, SOURCE_TYPE, URI_NETWORK, Event, as_resource
+from .context import SOFTWARE_SYSTEM, instant, software, tags
 
 EVENT_SYSTEM = "urn:careplan-exchange:event"
 LEDGER_SYSTEM = "urn:careplan-exchange:ledger"
@@ -26,7 +27,16 @@ LEDGER_SYSTEM = "urn:careplan-exchange:ledger"
 _ACTIVITY = {"system": DCM, "code": "110100", "display": "Application Activity"}
 _APPLICATION = {"system": DCM, "code": "110150", "display": "Application"}
 _PAGE = 500
-_WRITTEN: tuple[Action, ...] = ("create", "update")
+_WRITING = frozenset(
+    {
+        logs.EXCHANGE_WRITTEN,
+        logs.EXCHANGE_SETTLED,
+        logs.WRITE_PARTLY,
+        logs.WRITE_TAKEN_BACK,
+        logs.WRITE_PUT_BACK,
+    }
+)
+_INTERACTIONS = frozenset({"create", "update", "delete"})
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -50,7 +60,7 @@ async def to_audit_events(ledger: Ledger, version: str) -> AsyncIterator[bytes]:
                 known[entry.exchange] = _Known(_text(entry, "patient"), _text(entry, "target"))
             about = known.get(entry.exchange, _Known())
             yield codec.canonical(event_of(link, ledger.tenant, version, patient=about.patient)) + b"\n"
-            for event in _writes(link, about, version):
+            for event in _writes(link, about, ledger.tenant, version):
                 yield codec.canonical(event) + b"\n"
             if entry.event in {logs.EXCHANGE_FINISHED, logs.EXCHANGE_FAILED}:
                 known.pop(entry.exchange, None)
@@ -59,11 +69,11 @@ async def to_audit_events(ledger: Ledger, version: str) -> AsyncIterator[bytes]:
 
 def event_of(link: Link, tenant: str, version: str, *, patient: str | None = None) -> Json:
     """The AuditEvent of one entry. `patient` is the reference of the exchange's patient, where it is known."""
-    entry, software = link.entry, _software(version)
+    entry, who = link.entry, software(version)
     agents: list[Json] = [
         {
             "type": {"coding": [_APPLICATION]},
-            "who": software,
+            "who": who,
             "requestor": _text(entry, "by") is None,
             "network": {"address": SOFTWARE_SYSTEM, "type": URI_NETWORK},
         }
@@ -100,55 +110,46 @@ def event_of(link: Link, tenant: str, version: str, *, patient: str | None = Non
         "type": _ACTIVITY,
         "subtype": [{"system": EVENT_SYSTEM, "code": entry.event}],
         "action": "E",
-        "recorded": _moment(entry.at).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": _instant(entry.at),
         "outcome": "8" if entry.event == logs.EXCHANGE_FAILED else "0",
         "agent": agents,
         "source": {
-            "observer": software,
+            "observer": who,
             "type": [{"system": SOURCE_TYPE, "code": "4", "display": "Application Server"}],
         },
         "entity": entities,
     }
 
 
-def _writes(link: Link, about: _Known, version: str) -> Iterator[Json]:
-    """One BALP event for each resource that the exchange wrote. The id is the entry's hash, cut and numbered."""
-    written = link.entry.data.get("resources") if link.entry.event == logs.EXCHANGE_FINISHED else None
-    if about.patient is None or about.target is None or not isinstance(written, list):
+def _writes(link: Link, about: _Known, tenant: str, version: str) -> Iterator[Json]:
+    """One BALP event for each version that was made or taken away. The id is that of the version and of what was
+    done: an entry that was told again, by a run that settled what another had written, gives the same one."""
+    done = link.entry.data.get("resources") if link.entry.event in _WRITING else None
+    if about.patient is None or about.target is None or not isinstance(done, list):
         return
-    context = CompanionContext(
-        exchange=link.entry.exchange,
-        request_id=link.entry.exchange,
-        recorded=_moment(link.entry.at),
-        subject=about.patient,
-        target=about.target,
-        version=version,
-        same_server=True,
-        source_endpoint=about.target,
-    )
-    for number, one in enumerate(written):
-        if one.get("action") in _WRITTEN:
-            yield {**audit_event(_change(one), context, "R4"), "id": f"{link.hash[:56]}-{number}"}
+    for one in done:
+        if one.get("action") not in _INTERACTIONS:
+            continue
+        of, made = one.get("of"), one.get("versionId")
+        which = made or of
+        reference = f"{one['reference']}/_history/{which}" if which else str(one["reference"])
+        event = Event(
+            interaction=one["action"],
+            at=_instant(link.entry.at),
+            server=about.target,
+            request_id=link.entry.exchange,
+            version=version,
+            what={"reference": reference},
+            patient={"reference": about.patient},
+            replaced=of if made else None,
+            meta=tags(link.entry.exchange, ""),
+        )
+        name = codec.canonical([tenant, about.target, reference, one["action"]])
+        yield {**as_resource(event, "R4"), "id": hashlib.sha256(name).hexdigest()}
 
 
-def _change(one: dict[str, Any]) -> ResourceChange:
-    """What was written, as the patterns take it: by type and id, with the version that came of it."""
-    kind, _, logical = str(one.get("reference", "")).partition("/")
-    version = one.get("versionId")
-    if version is not None:
-        logical = f"{logical}/_history/{version}"
-    return ResourceChange(identity="", type=kind, action=one["action"], full_url="", body={}, ours={}, id=logical)
-
-
-def _software(version: str) -> Json:
-    return {
-        "identifier": {"system": SOFTWARE_SYSTEM, "value": f"careplan-exchange/{version}"},
-        "display": f"careplan-exchange {version}",
-    }
-
-
-def _moment(at: str) -> datetime:
-    return datetime.fromisoformat(at).astimezone(UTC)
+def _instant(at: str) -> str:
+    return instant(datetime.fromisoformat(at))
 
 
 def _text(entry: Entry, key: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from careplan_exchange.model.changes import WrittenResource
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.proposal import Proposal
@@ -12,7 +14,8 @@ from careplan_exchange.model.review import Decision
 def receipt_of(
     exchange: str, proposal: Proposal, decision: Decision, written: Sequence[WrittenResource]
 ) -> Receipt:
-    """Every resource once: as it was written, as it waits, or as it stands; every Issue of every step."""
+    """Every resource once: as it was written, as it waits, or as it stands; every Issue of every step. What a
+    person is asked is told by `naming`."""
     resources = {
         resource.identity: ReceiptResource(
             reference=f"{resource.type}/{resource.id}", version_id=resource.version_id, action=resource.action
@@ -37,7 +40,6 @@ def receipt_of(
         *lost,
         *decision.write.issues,
         *decision.wait.issues,
-        *map(_waiting, decision.why),
     )
     return Receipt(
         outcome="review" if decision.waits else "written" if written else "unchanged",
@@ -47,11 +49,18 @@ def receipt_of(
     )
 
 
-def _waiting(sentence: str) -> Issue:
+def naming(receipt: Receipt, review: str, why: Sequence[str]) -> Receipt:
+    """The receipt with the review under which a person finds what waits, and an Issue for each sentence why. This
+    is the only place where one is made: whatever waits is told in the same way."""
+    issues = dict.fromkeys((*receipt.issues, *(_waiting(sentence, review) for sentence in why)))
+    return msgspec.structs.replace(receipt, review=review, issues=tuple(issues))
+
+
+def _waiting(sentence: str, review: str) -> Issue:
     return Issue(
         severity="warning",
         code="business-rule",
         key="review.waiting",
         detail=sentence,
-        mend="See `careplan review list`.",
+        mend=f"See `careplan review show {review}`.",
     )

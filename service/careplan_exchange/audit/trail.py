@@ -1,11 +1,13 @@
 """The requests of one exchange on their way into the outbox, and the refusals among them into the ledger.
 
-`following` is put around whatever is done for one patient. What was heard is kept before anything is written
-(`Notes.flush` asks for it), and at the end: a process that dies in between has read, and not yet written.
+`following` is put around whatever is done for one patient. What was heard is kept beside the reading as soon as
+it is known whom it is about, then at most once a second, before anything is written (`Notes.flush` asks for it),
+and at the end: a process that dies in between loses the record of the last second, and has not yet written.
 """
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -21,6 +23,9 @@ from careplan_exchange.ports import Clock, Ids, Outbox
 _ABSENT = frozenset({404, 410})
 _PATIENT = re.compile(r"Patient(?:\?(?:.*&)?_id=|/)([A-Za-z0-9\-.]{1,64})(?:[/&?]|$)", re.ASCII)
 """A request for one patient by id: nobody has to say whom what follows it is about."""
+
+EVERY_SECONDS = 1.0
+"""So often at most is kept beside the reading: each time is a parcel of its own."""
 
 _trail: ContextVar["Trail | None"] = ContextVar("trail", default=None)
 
@@ -45,6 +50,9 @@ class Trail:
         self._subjects: dict[str, str] = {}
         self._heard: list[Requested] = []
         self._refusals: list[dict[str, Any]] = []
+        self._keeping = asyncio.Lock()
+        self._beside: asyncio.Task[None] | None = None
+        self._due = 0.0
 
     def concerns(self, server: str, subject: str) -> None:
         """Who the patient is on this server: one person may have an id on each."""
@@ -58,6 +66,33 @@ class Trail:
         for act in requested.acts:
             if found := _PATIENT.match(act.query or act.reference or ""):
                 self._subjects.setdefault(requested.server, f"Patient/{found[1]}")
+
+    def hear_and_keep(self, requested: Requested) -> None:
+        """Hear it, and have it kept soon, beside whatever else is done; `rest` must be called at the end."""
+        self.hear(requested)
+        if self._of_somebody() and (self._beside is None or self._beside.done()):
+            self._beside = asyncio.create_task(self._keep_beside())
+
+    def _of_somebody(self) -> list[str]:
+        """The servers of whose requests it is known whom they are about: an event that names nobody is worth
+        less, so the others wait for the end."""
+        return [name for name in dict.fromkeys(each.server for each in self._heard) if name in self._subjects]
+
+    async def _keep_beside(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._due - loop.time()))
+        self._due = loop.time() + EVERY_SECONDS
+        try:
+            async with self._keeping:
+                await self._put(self._of_somebody())
+        except CareplanError as error:  # it is still there, and is asked for again before anything is written
+            logs.get_logger().warning(logs.AUDIT_UNKEPT, error=error.key)
+
+    async def rest(self) -> None:
+        """Keep nothing more beside. Call it after `keep`, when nothing is left that could be cut off."""
+        if self._beside is not None:
+            self._beside.cancel()
+            await asyncio.wait([self._beside])
 
     def _note_refusals(self, requested: Requested) -> None:
         asked: dict[tuple[str, int | None], set[str]] = {}
@@ -77,8 +112,12 @@ class Trail:
     async def keep(self) -> None:
         """Put what was heard into the outbox; durable when this returns. Raises what the outbox raises, and has
         it still then."""
+        async with self._keeping:
+            await self._put(dict.fromkeys(requested.server for requested in self._heard))
+
+    async def _put(self, servers: Iterable[str]) -> None:
         about, now = self._about, self._clock.now().isoformat()
-        for server in dict.fromkeys(requested.server for requested in self._heard):
+        for server in servers:
             requests = tuple(requested for requested in self._heard if requested.server == server)
             parcel = Parcel(
                 id=self._ids.new(),
@@ -105,7 +144,7 @@ async def following(new: Trail) -> AsyncIterator[None]:
     not hide why."""
     token = _trail.set(new)
     try:
-        with listening(new.hear):
+        with listening(new.hear_and_keep):
             yield
     except BaseException:
         try:
@@ -116,4 +155,5 @@ async def following(new: Trail) -> AsyncIterator[None]:
     else:
         await new.keep()
     finally:
+        await new.rest()
         _trail.reset(token)

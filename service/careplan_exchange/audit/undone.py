@@ -18,7 +18,7 @@ def companions_of_undo(
     changes: Iterable[ResourceChange], context: CompanionContext, release: FhirRelease
 ) -> tuple[Json, ...]:
     """One Provenance, whose `entity` are the versions that were taken back, and an AuditEvent per resource.
-    `context.approvals` names the person who wished it."""
+    `context.approvals` names the persons who wished it."""
     sent = tuple(change for change in changes if change.action == "update")
     body: Json = {
         "resourceType": "Provenance",
@@ -27,7 +27,7 @@ def companions_of_undo(
         "recorded": context.instant,
         "activity": {"coding": [{"system": OPERATION, "code": "UPDATE"}]},
         "agent": [
-            *(agent("author", person(step.by)) for step in context.approvals),
+            *(agent("author", person(by)) for by in context.persons),
             agent("assembler", context.software),
         ],
         "entity": [{"role": "revision", "what": replaced(change)} for change in sent],

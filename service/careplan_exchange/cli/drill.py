@@ -9,9 +9,10 @@ import typer
 from .context import JsonOption, settings, store_option
 
 if TYPE_CHECKING:
-    from careplan_exchange.drills import Line, Order, Result
+    from careplan_exchange.drills import Line, Order, Restart, Result
 
 _SHOWN = 20
+_RESTARTS = 3
 _HEADS = {
     "overwritten": "over- written",
     "unrecorded": "un- recorded",
@@ -48,6 +49,18 @@ def drill(
     ] = None,
     *,
     processes: Annotated[int, typer.Option(help="Processes that drill beside each other.", min=1)] = 1,
+    restart: Annotated[
+        Path | None,
+        typer.Option(
+            help="A script of yours that kills the FHIR server, or the database of --store, and starts it again. "
+            "It is run while exchanges are under way; the drill waits until what it killed is back.",
+            metavar="SCRIPT",
+        ),
+    ] = None,
+    restarts: Annotated[
+        int | None,
+        typer.Option(help="How often SCRIPT is run, at moments that the seed decides (default: 3).", min=1),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before patients are made there.")] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write the result as a FHIR TestReport (JSON) to FILE.", metavar="FILE")
@@ -75,11 +88,13 @@ def drill(
         store=store_option(),
         run=run,
         processes=processes,
+        restart=_restart(restart, restarts),
     )
+    order.require_sound()
     if not json:
         repeat = f"careplan drill --modes NAME --run NUMBER --seed {order.seed}"
         show.err.print(f"Seed {order.seed}. To repeat one run: {repeat}")
-    if order.endpoint is not None and not yes:
+    if (order.endpoint is not None or order.restart is not None) and not yes:
         _ask(order)
     results = _watched(order)
     lines = lines_of(results, chosen)
@@ -92,18 +107,27 @@ def drill(
     sys.exit(1 if any(line.total for line in lines) else 0)
 
 
+def _restart(script: Path | None, times: int | None) -> "Restart | None":
+    from careplan_exchange.drills import Restart
+    from careplan_exchange.errors import UsageError
+
+    if script is not None:
+        return Restart(script, times or _RESTARTS)
+    if times is not None:
+        raise UsageError("--restarts says how often, and not what.", mend="Name the script: --restart SCRIPT.")
+    return None
+
+
 def _ask(order: "Order") -> None:
     from careplan_exchange.errors import UsageError
 
     from . import show
 
-    url = order.endpoint.url if order.endpoint is not None else ""
-    said = show.asks() and typer.confirm(
-        f"{len(order.pieces)} runs will make synthetic patients and plans on {url}, and remove them. "
-        "Is it a server for tests?",
-        default=False,
-        err=True,
-    )
+    where = order.endpoint.url if order.endpoint is not None else "a sandbox"
+    text = f"{len(order.pieces)} runs will make synthetic patients and plans on {where}, and remove them. "
+    if order.restart is not None:
+        text += f"{order.restart.script} will be run {order.restart.times} times meanwhile. "
+    said = show.asks() and typer.confirm(f"{text}Is it a server for tests?", default=False, err=True)
     if not said:
         raise UsageError("Nothing was made.", mend="Name a server for tests; --yes answers the question.")
 
@@ -150,10 +174,18 @@ def _print(order: "Order", results: list["Result"], lines: list["Line"]) -> None
         show.out.print(
             f"The server would not let go of what {kept} runs made; it is tagged urn:careplan-exchange:drill."
         )
+    if order.restart is not None:
+        met, broken = _met(results)
+        met_them = f"{order.restart.times} restarts met {met} exchanges under way"
+        show.out.print(f"{met_them}; {broken} of these ended with an error.")
     total = sum(line.total for line in lines)
     show.out.print(
         f"Total: {len(results)} runs, seed {order.seed}: {total} lost, doubled, overwritten or otherwise wrong."
     )
+
+
+def _met(results: list["Result"]) -> tuple[int, int]:
+    return sum(result.met for result in results), sum(result.broken for result in results)
 
 
 def _facts(order: "Order", results: list["Result"], lines: list["Line"]) -> dict[str, object]:
@@ -175,9 +207,17 @@ def _facts(order: "Order", results: list["Result"], lines: list["Line"]) -> dict
         "findings": [
             {"mode": one.mode, "run": one.run, "notes": one.count.notes} for one in results if one.count.total
         ],
+        **_restarts(order, results),
         "notRemoved": sum(not one.removed for one in results),
         "total": sum(line.total for line in lines),
     }
+
+
+def _restarts(order: "Order", results: list["Result"]) -> dict[str, object]:
+    if order.restart is None:
+        return {}
+    met, broken = _met(results)
+    return {"restarts": {"times": order.restart.times, "met": met, "broken": broken}}
 
 
 def _leave_report(path: Path, order: "Order", lines: list["Line"]) -> None:

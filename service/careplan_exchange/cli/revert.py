@@ -23,8 +23,9 @@ def revert(
     json: JsonOption = False,
 ) -> None:
     """Every resource back to what it was, as a new version, where nobody has changed it since; what the exchange
-    made is marked entered-in-error. Where something was changed, nothing is written and a review waits: exit
-    code 6. What was taken back counts as a person's edit, so no later sync writes it again."""
+    made is marked entered-in-error. Where something was changed, or the review policy wants two persons, nothing
+    is written and a review waits: exit code 6. What the policy never allows is refused: exit code 4. What was
+    taken back counts as a person's edit, so no later sync writes it again."""
     from . import show
     from .who import who
 

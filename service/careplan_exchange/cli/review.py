@@ -16,6 +16,14 @@ ReviewArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The review's id, from `careplan review list`.")
 ]
 ReasonOption = Annotated[str | None, typer.Option(help="Why, for whoever reads it later. Kept with the review.")]
+SeenOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The content that you have seen, from `careplan review show`: needed once somebody else has "
+        "modified it.",
+        metavar="CONTENT",
+    ),
+]
 State = Literal["pending", "approved", "rejected", "superseded", "all"]
 
 _MODIFY = (
@@ -61,26 +69,38 @@ def list_reviews(
 
 
 def show_review(review: ReviewArgument, json: JsonOption = False) -> None:
-    """One change, as a diff, with what persons did with it so far."""
+    """One change, as a diff, with what persons did with it so far. `content` stands for all of it: approve it
+    with `--seen` where somebody has modified it."""
+    from careplan_exchange.model.codec import decode, encode
+    from careplan_exchange.review import content_of
+
     from . import reviewed, show
 
     pending = with_services(lambda services: services.reviews.shown(review))
     if json:
-        show.print_json(pending)
+        show.print_json({**decode(encode(pending)), "content": content_of(pending)})
     else:
         reviewed.print_pending(pending)
 
 
 def approve(
-    review: ReviewArgument, by: ByOption = None, reason: ReasonOption = None, json: JsonOption = False
+    review: ReviewArgument,
+    *,
+    by: ByOption = None,
+    reason: ReasonOption = None,
+    seen: SeenOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Carry it out. Record and plan are read again first; a change that is no longer as shown waits again, and
-    what is otherwise is printed. Exit code 6 says that it still waits."""
+    what is otherwise is printed; so is what somebody modified since you looked. Exit code 6 says that it still
+    waits."""
     from . import show
 
     person = who(by)
     with show.working("Reading the record again, comparing, writing"):
-        decided = with_services(lambda services: services.reviews.approve(review, by=person, reason=reason))
+        decided = with_services(
+            lambda services: services.reviews.approve(review, by=person, reason=reason, seen=seen)
+        )
     _tell(decided, json=json)
 
 
@@ -112,6 +132,7 @@ def modify(
         ),
     ] = None,
     by: ByOption = None,
+    seen: SeenOption = None,
     json: JsonOption = False,
 ) -> None:
     """Approve it with changes of your own. They go past the safety gate, are checked as FHIR, and are yours from
@@ -122,7 +143,7 @@ def modify(
     wanted = _edits(set_ or [], without or [], edits)
     with show.working("Reading the record again, checking, writing"):
         decided = with_services(
-            lambda services: services.reviews.modify(review, by=person, edits=wanted, reason=reason)
+            lambda services: services.reviews.modify(review, by=person, edits=wanted, reason=reason, seen=seen)
         )
     _tell(decided, json=json)
 

@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.review import Pending, ReviewStep
 from careplan_exchange.operations import Decided
-from careplan_exchange.review import approvers, contents, diff_lines
+from careplan_exchange.review import approvers, content_of, contents, diff_lines
 
 from .show import escape, out, print_receipt, table
 
 _STYLES = {"+": "green", "~": "yellow", "!": "bold red", "=": "blue", "-": "red"}
-_DONE = {"assign": "assigned", "approve": "approved", "modify": "modified", "reject": "rejected"}
+_DONE = {
+    "assign": "assigned",
+    "approve": "approved",
+    "modify": "modified",
+    "reject": "rejected",
+    "revert": "asked for",
+}
 
 
 def print_pendings(pendings: Sequence[Pending]) -> None:
@@ -44,9 +50,11 @@ def print_pending(pending: Pending) -> None:
         out.print(f"It is {pending.state}, by {escape(pending.decided_by or 'a later exchange')}.")
         return
     if pending.persons > 1:
-        approved = len(approvers(pending.steps))
+        approved = len(approvers(pending))
         out.print(f"It takes {pending.persons} different people; {approved} approved so far.")
-    out.print(f"[bold]Next:[/] careplan review approve {pending.id}, or modify, reject, assign")
+    modified = any(step.kind == "modify" for step in pending.steps)
+    seen = f" --seen {content_of(pending)}" if modified else ""
+    out.print(f"[bold]Next:[/] careplan review approve {pending.id}{seen}, or modify, reject, assign")
 
 
 def _print_step(step: ReviewStep) -> None:
@@ -58,6 +66,15 @@ def _print_step(step: ReviewStep) -> None:
 
 
 def print_decided(decided: Decided) -> None:
+    if decided.content is not None:
+        out.print(
+            "[bold yellow]review[/]  [bold]Nothing was approved:[/] somebody modified it since it was shown."
+        )
+        _print_differences(decided)
+        out.print(
+            f"[bold]Next:[/] careplan review show {decided.review}; for just this, --seen {decided.content}"
+        )
+        return
     if decided.exchange is None:
         left = decided.persons - len(decided.approved_by)
         out.print(f"[bold yellow]review[/]  approved by {escape(', '.join(decided.approved_by))}")
@@ -75,7 +92,11 @@ def print_decided(decided: Decided) -> None:
     if decided.state != "superseded":
         return
     out.print("[bold]Nothing was written:[/] it is no longer as it was shown.")
-    for line in decided.differences:
-        out.print(f"[{'red' if line.startswith('was') else 'green'}]{escape(line)}[/]")
+    _print_differences(decided)
     if decided.waiting is None:
         out.print("Nothing waits any more.")
+
+
+def _print_differences(decided: Decided) -> None:
+    for line in decided.differences:
+        out.print(f"[{'red' if line.startswith('was') else 'green'}]{escape(line)}[/]")

@@ -6,6 +6,7 @@ from rich.padding import Padding
 
 from careplan_exchange.model.burden import in_words
 from careplan_exchange.model.proposal import ActivityProposal, GoalProposal, Proposal
+from careplan_exchange.planner.doses import doses
 from careplan_exchange.review.because import because
 
 from .show import escape, out
@@ -83,8 +84,12 @@ def _activity(line: ActivityProposal, proposal: Proposal) -> str:
     cautions = [
         item.detail for item in proposal.detected if item.action == "warned" and line.key in item.activities
     ]
-    doses = [f"{dosage['text']}." for dosage in line.dosage if "text" in dosage]
-    said = [*doses, because(line.reasons, most=1), *(f"Caution: {caution}" for caution in cautions)]
+    dose = doses(line.dosage)
+    said = [
+        *([f"{dose}."] if dose else []),
+        because(line.reasons, most=1),
+        *(f"Caution: {caution}" for caution in cautions),
+    ]
     return _with(line.title, " ".join(said))
 
 

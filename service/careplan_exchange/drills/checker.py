@@ -35,8 +35,7 @@ class Count:
     there. unrecorded: a version that nobody but us can have made and the ledger does not have, or one that the
     ledger has and the server does not. half_written: a version of a plan whose goals were not there yet.
     misplaced: written about, or resting on, another patient; a token shown to a stranger. put_back is no part of
-    the total: an edit that was overwritten on an unguarded server, and put back by the next version; `mended` are
-    both versions, which a ledger has as a conflict."""
+    the total: an edit that was overwritten on an unguarded server, and put back by the next version."""
 
     lost: int = 0
     doubled: int = 0
@@ -47,7 +46,6 @@ class Count:
     misplaced: int = 0
     put_back: int = 0
     notes: list[str] = field(default_factory=list)
-    mended: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def total(self) -> int:
@@ -64,19 +62,18 @@ class Count:
         self.notes.append(f"{name}: {note}")
 
 
-COUNTS = tuple(one.name for one in fields(Count) if one.name not in {"notes", "put_back", "mended"})
+COUNTS = tuple(one.name for one in fields(Count) if one.name not in {"notes", "put_back"})
 
 
 @dataclass(frozen=True)
 class Case:
     """One run, to be checked. `store` is the database's URL, `exchanges` the runs of the product in it.
 
-    `clinical` are the versions that a clinician made, `others` further patients of the run, whose entries stand
-    in the same ledger. `asked`: the product ended with a question to a person, and the ledger says so: no plan
-    need stand, and what a part of a write has left there is what the question is about. `waits`: the product
-    says that a change waits for review. `keeps_evidence`: the server keeps `CarePlan.supportingInfo`.
-    `unguarded`: the server ignores `If-Match`; nobody can keep an edit there from being overwritten in the moment
-    of the write, only see it and put it back at once.
+    `clinical` are the versions that a clinician made. `asked`: the product ended with a question to a person, and
+    the ledger says so: no plan need stand, and what a part of a write has left there is what the question is
+    about. `waits`: the product says that a change waits for review. `keeps_evidence`: the server keeps
+    `CarePlan.supportingInfo`. `unguarded`: the server ignores `If-Match`; nobody can keep an edit there from
+    being overwritten in the moment of the write, only see it and put it back at once.
     """
 
     base: str
@@ -87,7 +84,6 @@ class Case:
     store: str
     password: str | None
     exchanges: Collection[str]
-    others: Collection[str] = ()
     asked: bool = False
     waits: bool = False
     keeps_evidence: bool = True
@@ -116,7 +112,7 @@ async def check(case: Case, http: httpx.AsyncClient) -> Count:
         _orphaned(case, plans, ours, histories, count)
     _half_written(plans, histories, count)
     _misplaced(case, evidence, ours, count)
-    await _unrecorded(case, histories, count)
+    await _unrecorded(case, server, histories, count)
     return count
 
 
@@ -198,9 +194,6 @@ def _edits(case: Case, ours: Sequence[Json], histories: dict[str, list[Json]], c
         element = ".".join(map(str, edit.path))
         put_back = case.unguarded and len(broken) == 1 and broken[0] is not versions[-1]
         if by_us and put_back:
-            count.mended |= {
-                (edit.reference, version_of(body)) for body in (broken[0], _after(versions, broken[0]))
-            }
             count.add("put_back", f"{edit.reference} {element} after version {version_of(by_us[0])}")
         elif by_us:
             count.add("overwritten", f"{edit.reference} {element} in version {version_of(by_us[0])}")
@@ -248,8 +241,8 @@ def _misplaced(case: Case, evidence: Collection[str], ours: Sequence[Json], coun
                 count.add("misplaced", f"{reference_to(one)} rests on {reference} of another patient")
 
 
-async def _unrecorded(case: Case, histories: dict[str, list[Json]], count: Count) -> None:
-    entries = await entries_of(case.store, case.password, case.exchanges)
+async def _unrecorded(case: Case, server: Server, histories: dict[str, list[Json]], count: Count) -> None:
+    entries = await entries_of(case.store, case.password, case.exchanges, f"Patient/{case.patient}")
     recorded = _recorded(entries)
     if case.asked:
         if not any(entry.get("event") == "exchange.failed" for entry in entries):
@@ -261,12 +254,16 @@ async def _unrecorded(case: Case, histories: dict[str, list[Json]], count: Count
         for body in versions
         if identity_in(body) is not None
     }
-    for reference, version in sorted(made - set(case.clinical) - recorded - count.mended):
+    for reference, version in sorted(made - set(case.clinical) - recorded):
         count.add("unrecorded", f"{reference} version {version} is not in the ledger")
-    for reference, version in sorted(recorded - made):
-        if reference in histories:
+    # What was taken back is found by no search: it was deleted, or bears no identity of ours any more.
+    gone = {one for one, _ in recorded if one.split("/")[0] in dict(_TYPES)} - histories.keys()
+    stood = histories | await server.histories(gone)
+    there = {(reference, version_of(body)) for reference, versions in stood.items() for body in versions}
+    for reference, version in sorted(recorded - there):
+        if stood.get(reference):
             count.add("unrecorded", f"the ledger has {reference} version {version}, the server has not")
-        elif reference.split("/")[0] in dict(_TYPES) and not case.others:
+        elif reference in stood:
             count.add("unrecorded", f"the ledger has {reference}, which never was on the server")
 
 
@@ -278,10 +275,6 @@ def _recorded(entries: Iterable[Json]) -> set[tuple[str, str]]:
         for one in entry.get("data", {}).get("resources") or ()
         if isinstance(one, dict) and one.get("action") in {"create", "update"}
     }
-
-
-def _after(versions: Sequence[Json], body: Json) -> Json:
-    return versions[versions.index(body) + 1]
 
 
 def _holds(edit: Edit, body: Json) -> bool:

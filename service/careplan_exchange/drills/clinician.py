@@ -111,23 +111,12 @@ class Clinician:
             body = copy.deepcopy(now.body)
             body.get("meta", {}).pop("versionId", None)
             _set(body, path, value, add=holds == "contains")
-            version = await self._send(now, body)
+            version = await self._outside.update(now, body)
             if version is not None:
                 self.versions.add((now.reference, version))
                 self.edits.append(Edit(now.reference, version, path, holds, value))
                 return
             now = await self._outside.read(stands.reference)
-
-    async def _send(self, now: Stands, body: Json) -> str | None:
-        """The version that was made; None where it was refused."""
-        match = {"if-match": f'W/"{now.version}"', "prefer": "return=representation"}
-        answer = await self._outside.ask("PUT", now.reference, body, **match)
-        if answer.status_code not in {200, 201}:
-            return None
-        try:
-            return str(answer.json()["meta"]["versionId"])
-        except (ValueError, KeyError):
-            return answer.headers.get("etag", "").removeprefix("W/").strip('"') or None
 
     async def _delete(self, plan: Stands, goal: Stands) -> None:
         """The goal is taken out of the plan, and deleted; a server may refuse to delete it."""
@@ -136,13 +125,12 @@ class Clinician:
         kept = [one for one in body.get("goal", ()) if not _refers(one, goal.reference)]
         if not kept or len(kept) == len(body.get("goal", ())):
             return
-        version = await self._send(plan, {**body, "goal": kept})
+        version = await self._outside.update(plan, {**body, "goal": kept})
         if version is None:
             return
         self.versions.add((plan.reference, version))
         self.edits.append(Edit(plan.reference, version, ("goal", goal.reference), "absent"))
-        answer = await self._outside.ask("DELETE", goal.reference)
-        if answer.status_code in {200, 204}:
+        if await self._outside.delete(goal.reference):
             self.edits.append(Edit(goal.reference, "", (), "deleted"))
 
 

@@ -26,6 +26,10 @@ Fault = Literal[
     "kill-after",
     "edit-before",
     "edit-after",
+    "edit-kill",
+    "edit-drop",
+    "lands-late",
+    "kill-lands-late",
     "resend-later",
     "foreign-next",
     "stranger",
@@ -38,7 +42,9 @@ carried out twice, and the second answer is given. cut-body: the connection ends
 cut-json: the answer is whole for HTTP, and its JSON ends half-way. busy: 429, not carried out. error-before,
 error-after: 5xx, not carried out or carried out. replica: answered from what the server held before the last
 write, whatever the request says of caches. kill-before, kill-after: the process that sent it dies. edit-before,
-edit-after: a clinician changes the plan just before or just after it is carried out. resend-later: a gateway
+edit-after: a clinician changes the plan just before or just after it is carried out. edit-kill, edit-drop: as
+edit-before, and then as kill-after or drop-after. lands-late, kill-lands-late: the connection is closed, or the
+process dies, and the request is carried out all the same, some reads later. resend-later: a gateway
 keeps the request and sends it once more when the run is over. foreign-next: a page of a search goes on at
 another server. stranger: a search also brings another patient's resource. missing-entry: an entry of a batch of
 searches failed. crossed: two answers that are under way at one time are given to each other's request."""

@@ -1,16 +1,22 @@
 """The server as another client sees it, past the proxy: patients that a drill makes and removes."""
 
 import json
-from collections.abc import Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import httpx
 
 from careplan_exchange.errors import RefusedError
 
+from .outages import Outages
+
 Json = dict[str, Any]
+T = TypeVar("T")
 
 TAG_SYSTEM = "urn:careplan-exchange:drill"
 """`meta.tag.system` of everything that a drill makes: what is left after a crash can be found by it."""
@@ -45,12 +51,16 @@ class Stands(NamedTuple):
 
 
 class Outside:
-    """A client of its own. `credentials` are the headers that sign it in."""
+    """A client of its own. `credentials` are the headers that sign it in. While an outage is under way it waits;
+    what an outage fell into it does again, and what it may have made it looks for first."""
 
-    def __init__(self, base: str, http: httpx.AsyncClient, credentials: dict[str, str]) -> None:
+    def __init__(
+        self, base: str, http: httpx.AsyncClient, credentials: dict[str, str], outages: Outages | None = None
+    ) -> None:
         self.base = base.rstrip("/")
         self.credentials = credentials
         self._http = http
+        self._outages = outages or Outages()
 
     async def ask(self, method: str, path: str, body: Json | None = None, **headers: str) -> httpx.Response:
         sent = {"accept": "application/fhir+json", "cache-control": "no-cache", **self.credentials, **headers}
@@ -62,21 +72,30 @@ class Outside:
         return await self._http.request(method, url, content=content, headers=sent)
 
     async def read(self, reference: str) -> Stands | None:
-        answer = await self.ask("GET", reference)
-        return _stands(answer.json()) if answer.status_code == 200 else None
+        return await self._outages.undisturbed(lambda: self._read(reference))
 
     async def search(self, query: str) -> list[Stands]:
         """Every page. A type that the server does not have is no match."""
-        answer = await self.ask("GET", query)
-        return await self._pages(answer.json() if answer.status_code == 200 else None)
+        return await self._outages.undisturbed(lambda: self._search(query))
 
     async def search_all(self, queries: Sequence[str]) -> list[list[Stands]]:
         """Several searches in one batch; one by one where the server takes none."""
+        return await self._outages.undisturbed(lambda: self._search_all(queries))
+
+    async def _read(self, reference: str) -> Stands | None:
+        answer = await self.ask("GET", reference)
+        return _stands(answer.json()) if answer.status_code == 200 else None
+
+    async def _search(self, query: str) -> list[Stands]:
+        answer = await self.ask("GET", query)
+        return await self._pages(answer.json() if answer.status_code == 200 else None)
+
+    async def _search_all(self, queries: Sequence[str]) -> list[list[Stands]]:
         entries = [{"request": {"method": "GET", "url": query}} for query in queries]
         answer = await self.ask("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
         given = answer.json().get("entry", ()) if answer.status_code == 200 else ()
         if len(given) != len(queries):
-            return [await self.search(query) for query in queries]
+            return [await self._search(query) for query in queries]
         return [await self._pages(entry.get("resource")) for entry in given]
 
     async def _pages(self, bundle: Json | None) -> list[Stands]:
@@ -90,7 +109,17 @@ class Outside:
 
     async def make_patient(self, tag: str, *, doubled: bool) -> str:
         """The id of a new synthetic patient. `doubled`: two departments have recorded everything."""
-        answer = await self.ask("POST", "", _patient(tag, doubled=doubled))
+        number = f"{tag}-{secrets.token_hex(4)}"
+        mine = f"Patient?identifier={quote(f'{TAG_SYSTEM}|{number}', safe='')}"
+        made = _once(lambda: self._make_patient(tag, number, doubled=doubled), lambda: self._id_of(mine))
+        return await self._outages.undisturbed(made)
+
+    async def _id_of(self, query: str) -> str | None:
+        found = await self._search(query)
+        return found[0].reference.split("/")[1] if found else None
+
+    async def _make_patient(self, tag: str, number: str, *, doubled: bool) -> str:
+        answer = await self.ask("POST", "", _patient(tag, number, doubled=doubled))
         if answer.status_code >= 300:
             raise RefusedError(
                 f"The server did not take the drill's patient: {answer.status_code}.",
@@ -107,16 +136,57 @@ class Outside:
         resource["meta"] = _meta(tag)
         resource["effectiveDateTime"] = day
         resource["component"][0]["valueQuantity"]["value"] = systolic
-        await self.ask("POST", "Observation", resource)
+
+        async def post() -> bool:
+            return (await self.ask("POST", "Observation", resource)).status_code < 300
+
+        async def stands() -> bool | None:
+            found = await self._search(f"Observation?patient=Patient/{patient}&_count=200")
+            return any(one.body.get("effectiveDateTime") == day for one in found) or None
+
+        await self._outages.undisturbed(_once(post, stands))
+
+    async def update(self, now: Stands, body: Json) -> str | None:
+        """The version that `body` became in the place of `now`, with `If-Match`; None where it was refused."""
+        return await self._outages.undisturbed(
+            _once(lambda: self._put(now, body), lambda: self._version_of(now, body))
+        )
+
+    async def _put(self, now: Stands, body: Json) -> str | None:
+        match = {"if-match": f'W/"{now.version}"', "prefer": "return=representation"}
+        answer = await self.ask("PUT", now.reference, body, **match)
+        if answer.status_code not in {200, 201}:
+            return None
+        try:
+            return str(answer.json()["meta"]["versionId"])
+        except (ValueError, KeyError):
+            return answer.headers.get("etag", "").removeprefix("W/").strip('"') or None
+
+    async def _version_of(self, now: Stands, body: Json) -> str | None:
+        """The version right after `now`, if it has what `body` changes: `If-Match` lets it stand nowhere else."""
+        newest_first = await self._search(f"{now.reference}/_history?_count=200")
+        changed = [name for name in body if name != "meta" and body[name] != now.body.get(name)]
+        for later, earlier in pairwise(newest_first):
+            if earlier.version == now.version and changed:
+                return later.version if all(later.body.get(name) == body[name] for name in changed) else None
+        return None
+
+    async def delete(self, reference: str) -> bool:
+        """Whether it is gone; a server may refuse."""
+        answer = await self._outages.undisturbed(lambda: self.ask("DELETE", reference))
+        return answer.status_code in {200, 204}
 
     async def remove_patient(self, patient: str) -> bool:
         """Everything about the patient is deleted, and the patient; False where the server keeps some of it."""
+        return await self._outages.undisturbed(lambda: self._remove_patient(patient))
+
+    async def _remove_patient(self, patient: str) -> bool:
         asked = [f"{kind}?{by}=Patient/{patient}&_count=200" for kind, by in _ABOUT_A_PATIENT]
-        found = [one.reference for some in await self.search_all(asked) for one in some]
+        found = [one.reference for some in await self._search_all(asked) for one in some]
         references = [f"Patient/{patient}", *found]
         chunks = [references[at : at + _TARGETS_AT_ONCE] for at in range(0, len(references), _TARGETS_AT_ONCE)]
         asked = [f"Provenance?target={','.join(chunk)}&_count=200" for chunk in chunks]
-        references += [one.reference for some in await self.search_all(asked) for one in some]
+        references += [one.reference for some in await self._search_all(asked) for one in some]
         entries = [{"request": {"method": "DELETE", "url": one}} for one in dict.fromkeys(references)]
         answer = await self.ask("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
         if answer.status_code < 300:
@@ -127,6 +197,21 @@ class Outside:
                 one for one in left if (await self.ask("DELETE", one)).status_code not in {200, 204, 404, 410}
             ]
         return not left
+
+
+def _once(
+    make: Callable[[], Awaitable[T]], stands: Callable[[], Awaitable[T | None]]
+) -> Callable[[], Awaitable[T]]:
+    """`make`; from the second time on only where what it makes does not stand there already."""
+    tried = False
+
+    async def work() -> T:
+        nonlocal tried
+        there = await stands() if tried else None
+        tried = True
+        return await make() if there is None else there
+
+    return work
 
 
 def _meta(tag: str) -> Json:
@@ -145,12 +230,12 @@ def _template_file() -> bytes:
     return (files("careplan_exchange.sandbox") / "patients" / _TEMPLATE).read_bytes()
 
 
-def _patient(tag: str, *, doubled: bool) -> Json:
+def _patient(tag: str, number: str, *, doubled: bool) -> Json:
     entries = _template()
     for entry in entries:
         entry["resource"]["meta"] = _meta(tag)
         if entry["resource"]["resourceType"] == "Patient":
-            entry["resource"]["identifier"] = [{"system": TAG_SYSTEM, "value": tag}]
+            entry["resource"]["identifier"] = [{"system": TAG_SYSTEM, "value": number}]
     again = [one for one in entries if one["resource"]["resourceType"] != "Patient"] if doubled else []
     second = [{"resource": one["resource"], "request": one["request"]} for one in again]
     return {"resourceType": "Bundle", "type": "transaction", "entry": [*entries, *second]}

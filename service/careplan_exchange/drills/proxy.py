@@ -22,9 +22,23 @@ _STATUSES = (500, 502, 503, 504)
 _FORWARD_SECONDS = 60.0
 _HELD_SECONDS = 0.03
 _CROSSING_SECONDS = 0.3
+_LATEST_READ = 7
+"""A request that lands late does so before one of so many reads: in the exchange that sent it, or the next."""
 
 
 _SLOW: Mapping[str, Fault] = {"before": "late-forward", "after": "delay"}
+_KILLS: Mapping[str, frozenset[Fault]] = {
+    "before": frozenset({"kill-before", "kill-lands-late"}),
+    "after": frozenset({"kill-after", "edit-kill"}),
+}
+_EDITS: Mapping[str, frozenset[Fault]] = {
+    "before": frozenset({"edit-before", "edit-kill", "edit-drop"}),
+    "after": frozenset({"edit-after"}),
+}
+_CLOSES: Mapping[str, frozenset[Fault]] = {
+    "before": frozenset({"drop-before", "lands-late", *_KILLS["before"]}),
+    "after": frozenset({"drop-after", "edit-drop", *_KILLS["after"]}),
+}
 
 
 class _ClosedError(Exception):
@@ -35,12 +49,17 @@ async def _nothing() -> None:
     """What a hook does where nobody has set one."""
 
 
+def _ignored(_: On) -> None:
+    """The same, for a hook that is told of a request."""
+
+
 class FaultProxy:
     """Forwards to the server at `target` (a FHIR base URL). `rng` decides what the plan leaves open.
 
     `on_kill` ends the process that is drilled, `on_edit` is a clinician at work; both are called in the middle
-    of a request. `strange_calls` counts what reached the foreign server of `foreign-next`, and
-    `strange_tokens` how often a token came with it. `shown` are the credentials that the product sent last.
+    of a request. `on_request` is told of each request that comes in, before anything is done about it.
+    `strange_calls` counts what reached the foreign server of `foreign-next`, and `strange_tokens` how often a
+    token came with it. `shown` are the credentials that the product sent last.
     """
 
     def __init__(
@@ -65,8 +84,10 @@ class FaultProxy:
         self.strange_tokens = 0
         self.on_kill: Callable[[], Awaitable[None]] = _nothing
         self.on_edit: Callable[[], Awaitable[None]] = _nothing
+        self.on_request: Callable[[On], None] = _ignored
         self._cached: dict[bytes, Answered] = {}
         self._kept: list[Asked] = []
+        self._late: list[tuple[Asked, int]] = []
         self._crossing: tuple[Answered, asyncio.Future[Answered]] | None = None
         self._partial_left = 1
         self._connections: set[asyncio.Task[None]] = set()
@@ -106,6 +127,14 @@ class FaultProxy:
             with suppress(httpx.HTTPError):
                 await self._forward(asked)
 
+    async def _land_late(self) -> None:
+        """Before a read: what is due is carried out, whoever sent it."""
+        due = [asked for asked, reads in self._late if reads == 0]
+        self._late = [(asked, reads - 1) for asked, reads in self._late if reads > 0]
+        for asked in due:
+            with suppress(httpx.HTTPError):
+                await self._written(asked, None)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task: asyncio.Task[None] | None = asyncio.current_task()
         if task is not None:
@@ -137,13 +166,18 @@ class FaultProxy:
         if asked.target.partition("?")[0].endswith("/metadata"):
             return await self._forward(asked)
         on: On = "read" if lies.is_read(asked) else "write"
+        self.on_request(on)
         fault = self.plan.take(on)
         if fault == "busy":
             return Answered(429, {"retry-after": "0"})
         if fault == "error-before":
             # A write that is told to come again at once would be sent again; a read is, anyway.
             return Answered(self._rng.choice(_STATUSES), {"retry-after": "0"} if on == "read" else {})
+        if fault in {"lands-late", "kill-lands-late"}:
+            self._late.append((asked, self._rng.randrange(_LATEST_READ)))
         await self._around(fault, "before")
+        if on == "read":
+            await self._land_late()
         answer = await (self._read if on == "read" else self._written)(asked, fault)
         await self._around(fault, "after")
         if fault == "error-after":
@@ -153,11 +187,11 @@ class FaultProxy:
 
     async def _around(self, fault: Fault | None, when: Literal["before", "after"]) -> None:
         """What happens before a request is carried out, or after, to whoever waits for it."""
-        if fault == f"kill-{when}":
+        if fault in _KILLS[when]:
             await self.on_kill()
-        if fault == f"edit-{when}":
+        if fault in _EDITS[when]:
             await self.on_edit()
-        if fault in {f"kill-{when}", f"drop-{when}"}:
+        if fault in _CLOSES[when]:
             raise _ClosedError
         if fault == _SLOW[when]:
             await asyncio.sleep(_HELD_SECONDS)
@@ -196,18 +230,18 @@ class FaultProxy:
     async def _cross(self, answer: Answered) -> Answered:
         """The answer of another request that is crossed at the same time, which gets this one; this one itself,
         where none comes in time."""
-        if self._crossing is not None:
+        if self._crossing is not None and not self._crossing[1].done():
             first, waiting = self._crossing
-            self._crossing = None
             waiting.set_result(answer)
             return first
-        waiting = asyncio.get_running_loop().create_future()
-        self._crossing = (answer, waiting)
+        mine = self._crossing = (answer, asyncio.get_running_loop().create_future())
         try:
-            return await asyncio.wait_for(waiting, _CROSSING_SECONDS)
+            return await asyncio.wait_for(mine[1], _CROSSING_SECONDS)
         except TimeoutError:
-            self._crossing = None
             return answer
+        finally:  # also where its client has gone
+            if self._crossing is mine:
+                self._crossing = None
 
     def _misunderstood(self, asked: Asked) -> tuple[Asked, tuple[int, ...]]:
         """The write as this server takes it, and the entries that it will say it has refused."""

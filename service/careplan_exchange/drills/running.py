@@ -5,10 +5,11 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -20,10 +21,12 @@ from careplan_exchange.sources import Plans
 from .checker import Case, Count, check
 from .clinician import Clinician
 from .modes import MODES
+from .outages import Outages
 from .outside import Outside
 from .process import Killable
 from .proxy import FaultProxy
 from .script import Act, ClinicianEdits, GatewayResends, RecordGrows, Script, Sync, as_process, generator
+from .ward import Ward
 
 TODAY = "2026-11-24"
 """The synthetic records were made for this day."""
@@ -33,6 +36,11 @@ PROCESS_EVERY = 50
 """Every so manieth run of a mode has an exchange in a process of its own. The others run in this process, and
 where a process is to die they are cancelled in the middle of their request: it takes a hundredth of the time."""
 
+WHOLE_EVERY = 4
+
+RAISED = "raised"
+"""How an outcome begins that is an error of nobody's: one that the product should have known by name."""
+
 _SETTLED = frozenset({"unchanged", "review"})
 _CALM_SYNCS = 4
 _LATEST = "2026-11-24T00:30:00Z"
@@ -40,31 +48,33 @@ _FIRST_DAY = 11
 _SYSTOLIC = 150
 """Readings are of the days after the first in the record, each another one than that before, all too high."""
 
-_READER_CHANCE = 0.3
-
 
 @dataclass(frozen=True)
 class Place:
-    """Where it runs. A run with a process of its own plans with all of `knowledge`, as that does, every other
-    with `small`. `endpoint` is the server and how to sign in; `store` a database URL, None for a SQLite file of
-    its own for each run in `folder`, begun as a copy of `empty`."""
+    """Where it runs. A run with a process of its own plans with all of `knowledge`, as that does; of the others
+    one in WHOLE_EVERY plans with `small`, a whole protocol, and the rest with `part` of it. `endpoint` is the
+    server and how to sign in; `store` a database URL, None for a SQLite file of its own for each run in `folder`,
+    begun as a copy of `empty`. `outages` are those of all runs there."""
 
     settings: config.Settings
     endpoint: config.Endpoint
     knowledge: exchange.Knowledge
     small: exchange.Knowledge
+    part: exchange.Knowledge
     plans: Plans
     folder: Path
     empty: Path
     store: str | None
     password: str | None
     http: httpx.AsyncClient
+    outages: Outages = field(default_factory=Outages)
 
 
 @dataclass
 class Result:
     """What one run came to. `told`: the run ended with a question to a person, as its script allows; `removed`:
-    the server let its patients be removed."""
+    the server let its patients be removed; `met`: exchanges that were under way when the server or the database
+    was killed, of which `broken` ended with an error."""
 
     mode: str
     run: int
@@ -72,6 +82,8 @@ class Result:
     told: bool = False
     removed: bool = True
     seconds: float = 0.0
+    met: int = 0
+    broken: int = 0
     outcomes: list[str] = field(default_factory=list)
 
 
@@ -88,21 +100,19 @@ async def run_once(place: Place, mode: str, run: int, seed: int) -> Result:
     folder = Path(tempfile.mkdtemp(prefix=f"{mode}-{run}-", dir=place.folder))
     result = Result(mode, run, Count())
     async with proxy.serving():
-        drill = _Drill(place, script, proxy=proxy, folder=folder, rng=rng)
+        knowledge = place.small if run % WHOLE_EVERY == 0 else place.part
+        drill = _Drill(place, script, proxy=proxy, folder=folder, rng=rng, knowledge=knowledge)
         try:
             await drill.arrange(f"{seed}-{mode}-{run}")
             for act in script.acts:
                 await drill.act(act)
-            asked = await drill.calm_down()
-            if asked is not None:
-                result.told = script.may_ask
-                if not script.may_ask:
-                    result.count.add("lost", f"no exchange goes through any more: {asked}")
-            await drill.check(result)
+            result.told, found = await place.outages.undisturbed(drill.calm_and_checked)
+            result.count.join(found)
+            drill.count_what_was_seen(result.count)
         finally:
             await drill.stop()
             result.removed = await drill.remove()
-    result.outcomes = drill.outcomes
+    result.outcomes, result.met, result.broken = drill.outcomes, drill.met, drill.broken
     result.seconds = time.perf_counter() - started
     if not result.count.total:
         shutil.rmtree(folder, ignore_errors=True)
@@ -111,28 +121,40 @@ async def run_once(place: Place, mode: str, run: int, seed: int) -> Result:
 
 class _Drill:
     def __init__(
-        self, place: Place, script: Script, *, proxy: FaultProxy, folder: Path, rng: random.Random
+        self,
+        place: Place,
+        script: Script,
+        *,
+        proxy: FaultProxy,
+        folder: Path,
+        rng: random.Random,
+        knowledge: exchange.Knowledge,
     ) -> None:
         self._place = place
+        self._knowledge = knowledge
         self._proxy = proxy
-        self._outside = Outside(str(place.endpoint.url), place.http, {})
+        self._outages = place.outages
+        self._outside = Outside(str(place.endpoint.url), place.http, {}, place.outages)
         self._rng = rng
         self._script = script
         self._folder = folder
         self._store = place.store or f"sqlite:///{shutil.copy(place.empty, folder / 'careplan.db')}"
         self._exchanges: list[str] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[str]] = []
         self._process: Killable | None = None
         self._clinicians: dict[str, Clinician] = {}
         self._open = AsyncExitStack()
         self._product: bootstrap.Services | None = None
-        self._half_seen = 0
+        self._ward = Ward(self._outside, rng)
         self._readings = 0
         self._last: dict[str, str] = {}
+        self._known = 0
         self._tag = ""
         self.outcomes: list[str] = []
+        self.met = 0
+        self.broken = 0
         proxy.on_kill = self._kill
-        proxy.on_edit = self._edit
+        proxy.on_edit = self._edit_meanwhile
 
     @property
     def patients(self) -> Sequence[str]:
@@ -142,7 +164,7 @@ class _Drill:
         """The patients, and the credentials for whoever asks past the proxy: those that the product shows it."""
         self._tag = tag
         if self._place.endpoint.auth != "none" or self._place.endpoint.headers:
-            self._outside.credentials |= await self._credentials()
+            self._outside.credentials |= await self._outages.undisturbed(self._credentials)
         for number in range(self._script.patients):
             patient = await self._outside.make_patient(f"{tag}-{number}", doubled=self._script.doubled)
             self._clinicians[patient] = Clinician(self._outside, patient, self._rng)
@@ -151,11 +173,13 @@ class _Drill:
             self._proxy.stranger = {**found[0].body, "effectiveDateTime": _LATEST} if found else None
 
     async def _credentials(self) -> dict[str, str]:
+        await self.stop()  # what an earlier attempt thinks of the server
         client = await (await self._running()).client(ENDPOINT)
         await client.search(bootstrap.ANY_PATIENT, no_cache=True)
         return {**self._proxy.shown, **dict(self._place.endpoint.headers)}
 
     async def act(self, act: Act) -> None:
+        await self._outages.over()
         match act:
             case Sync():
                 await self._sync(act)
@@ -173,26 +197,41 @@ class _Drill:
 
     async def _sync(self, sync: Sync) -> None:
         self._proxy.plan.arm(sync.strikes)
-        reader = asyncio.create_task(self._read_on_the_ward()) if self._rng.random() < _READER_CHANCE else None
-        if sync.process:
-            await self._in_a_process()
-        else:
-            product = await self._running()
-            self._tasks = [
-                asyncio.create_task(self._one(product, patient, approve=sync.approve))
-                for patient in self.patients
-                for _ in range(sync.at_once)
-            ]
-            before = len(self.outcomes)
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._tasks = []
-            if not {"written", *_SETTLED} >= set(self.outcomes[before:]):
-                await self.stop()
-        self._proxy.plan.calm()
-        if reader is not None:
-            await reader
+        moment = self._outages.next_sync()
+        if moment is not None:
+            self._proxy.on_request = moment.request
+        async with self._ward.watching(self.patients):
+            if sync.process:
+                await self._watched(self._in_a_process())
+            else:
+                await self._at_once(sync)
+            self._proxy.plan.calm()
+            if moment is not None:
+                moment.now()
 
-    async def _in_a_process(self) -> None:
+    async def _at_once(self, sync: Sync) -> None:
+        product = await self._outages.undisturbed(self._running)
+        self._tasks = [
+            asyncio.create_task(self._watched(self._one(product, patient, approve=sync.approve)))
+            for patient in self.patients
+            for _ in range(sync.at_once)
+        ]
+        before = len(self.outcomes)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if not {"written", *_SETTLED} >= set(self.outcomes[before:]):
+            await self.stop()
+
+    async def _watched(self, exchange: Coroutine[Any, Any, str]) -> str:
+        """Its outcome. Counts the exchange, if the server or the database was killed meanwhile."""
+        before = self._outages.count
+        outcome = await exchange
+        if self._outages.count > before:
+            self.met += 1
+            self.broken += outcome not in {"written", *_SETTLED}
+        return outcome
+
+    async def _in_a_process(self) -> str:
         """By the command line, for the first patient; killed by SIGKILL where a strike says so."""
         endpoint = self._place.endpoint.model_copy(update={"url": self._proxy.url})
         self._process = await Killable.start(
@@ -208,20 +247,40 @@ class _Drill:
         if exchange_id is not None:
             self._exchanges.append(exchange_id)
         self.outcomes.append(outcome)
+        return outcome
 
-    async def _one(self, product: bootstrap.Services, patient: str, *, approve: bool = False) -> None:
+    async def _one(self, product: bootstrap.Services, patient: str, *, approve: bool = False) -> str:
+        """The outcome, or the key of the error that it ended with."""
         request = ExchangeRequest(endpoint=ENDPOINT, patient=patient, today=TODAY, approve=approve)
         exchange_id = product.ids.new()
         self._exchanges.append(exchange_id)
         try:
             receipt = await product.run(request, exchange_id=exchange_id)
         except CareplanError as error:
-            self.outcomes.append(error.key)
+            outcome = error.key
         except asyncio.CancelledError:
             self.outcomes.append("killed")
             raise
+        except Exception as error:
+            self.outcomes.append(f"{RAISED} {type(error).__name__}")
+            raise
         else:
-            self.outcomes.append(receipt.outcome)
+            outcome = str(receipt.outcome)
+        self.outcomes.append(outcome)
+        return outcome
+
+    async def calm_and_checked(self) -> tuple[bool, Count]:
+        """Whether the run ended with a question to a person, as it may, and what the checker counts."""
+        if self._outages.count > self._known:
+            await self.stop()  # what it thinks of the server is of before
+        self._known = self._outages.count
+        count = Count()
+        asked = await self.calm_down()
+        if asked is not None and not self._script.may_ask:
+            count.add("lost", f"no exchange goes through any more: {asked}")
+        told = asked is not None and self._script.may_ask
+        await self._check(count, told=told)
+        return told, count
 
     async def calm_down(self) -> str | None:
         """No fault any more: exchanges until nothing is left to write. The last one's error, if it failed."""
@@ -229,8 +288,7 @@ class _Drill:
         for patient in self.patients:
             last = ""
             for _ in range(_CALM_SYNCS):
-                await self._one(await self._running(), patient)
-                last = self.outcomes[-1]
+                last = await self._watched(self._one(await self._running(), patient))
                 if last in _SETTLED:
                     break
             self._last[patient] = last
@@ -238,7 +296,7 @@ class _Drill:
                 return last
         return None
 
-    async def check(self, result: Result) -> None:
+    async def _check(self, count: Count, *, told: bool) -> None:
         for patient, clinician in self._clinicians.items():
             case = Case(
                 base=self._outside.base,
@@ -249,18 +307,19 @@ class _Drill:
                 store=self._store,
                 password=self._place.password,
                 exchanges=self._exchanges,
-                others=frozenset(self.patients) - {patient},
-                asked=result.told,
+                asked=told,
                 waits=self._last.get(patient) == "review",
                 keeps_evidence="forgetful" not in self._script.habits,
                 unguarded="no-if-match" in self._script.habits,
             )
-            found = await check(case, self._place.http)
-            result.count.join(found)
-        for _ in range(self._half_seen):
-            result.count.add("half_written", "a reader on the ward saw a plan without its goals")
+            count.join(await check(case, self._place.http))
+
+    def count_what_was_seen(self, count: Count) -> None:
+        """What was noticed while the exchanges ran."""
+        for _ in range(self._ward.half_written):
+            count.add("half_written", "a reader on the ward saw a plan without its goals")
         for _ in range(self._proxy.strange_calls):
-            result.count.add("misplaced", "a page of another server was followed")
+            count.add("misplaced", "a page of another server was followed")
 
     async def remove(self) -> bool:
         return all([await self._outside.remove_patient(patient) for patient in self.patients])
@@ -269,22 +328,15 @@ class _Drill:
         clinician = self._clinicians[self._rng.choice(self.patients)]
         await clinician.edit()
 
+    async def _edit_meanwhile(self) -> None:
+        with suppress(CareplanError):  # of an outage that has no end: the next act says so
+            await self._edit()
+
     async def _kill(self) -> None:
         if self._process is not None:
             self._process.kill()
         for task in self._tasks:
             task.cancel()
-
-    async def _read_on_the_ward(self) -> None:
-        """Somebody looks at the plan while it is being written: each goal that it names must be there."""
-        await asyncio.sleep(self._rng.uniform(0.0, 0.08))
-        for patient in self.patients:
-            for plan in await self._outside.search(f"CarePlan?patient=Patient/{patient}"):
-                named = [one["reference"] for one in plan.body.get("goal", ()) if "reference" in one]
-                found = await asyncio.gather(*(self._outside.read(_relative(one)) for one in named))
-                now = await self._outside.read(plan.reference)
-                if not all(found) and now is not None and now.version == plan.version:
-                    self._half_seen += 1
 
     async def _running(self) -> bootstrap.Services:
         """The product as a process has it; a new one, without a memory, after one that was killed or failed."""
@@ -301,7 +353,7 @@ class _Drill:
             )
             self._product = await self._open.enter_async_context(bootstrap.services(settings))
             whole = any(isinstance(act, Sync) and act.process for act in self._script.acts)
-            self._product.knowledge = self._place.knowledge if whole else self._place.small
+            self._product.knowledge = self._place.knowledge if whole else self._knowledge
             self._product.query_plans = self._place.plans
         return self._product
 
@@ -316,7 +368,3 @@ class _Drill:
         """Whatever the product holds open is closed."""
         self._product = None
         await self._open.aclose()
-
-
-def _relative(reference: str) -> str:
-    return "/".join(reference.split("/")[-2:])

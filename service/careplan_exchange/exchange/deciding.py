@@ -19,6 +19,7 @@ from careplan_exchange.review import (
     adoption,
     allowed,
     approvers,
+    consents,
     decide,
     is_draft,
     is_plan,
@@ -54,11 +55,11 @@ def permitted(steps: Steps, record: PatientRecord, proposal: Proposal) -> tuple[
 
 
 def approvals_of(request: Request, changes: ChangeSet, at: str) -> tuple[ReviewStep, ...]:
-    """What persons did to let this run write `changes`, for whoever records it: the steps of the review that it
-    carries out, or the one approval that it was asked with. That was not enough where the plan stays a draft:
-    then nobody has approved anything yet."""
+    """What persons did to let this run write `changes`, for whoever records it: of the review that it carries out
+    the steps that let through just this, or the one approval that it was asked with. That was not enough where
+    the plan stays a draft: then nobody has approved anything yet."""
     if request.accepting is not None:
-        return request.accepting.steps
+        return consents(request.accepting)
     unadopted = any(is_plan(one.type) and is_draft(one.type, one.body) for one in changes.changes)
     if request.asked.approve and request.asked.by and not unadopted:
         return (ReviewStep(kind="approve", by=request.asked.by, at=at),)
@@ -151,7 +152,7 @@ async def carried_out(
     if edited is not None:
         final = await edited(final)
     await keep_steps(steps, shown)
-    if len(approvers(shown.steps)) < asked.persons:
+    if len(approvers(shown)) < asked.persons:
         return Ruling(changes, still)
     nothing = msgspec.structs.replace(changes, changes=(), issues=())
     return Ruling(final, Decision(write=final, wait=nothing))

@@ -3,22 +3,21 @@
 import hashlib
 
 from careplan_exchange.model.codec import canonical
+from careplan_exchange.model.outline import Outline
 from careplan_exchange.model.record import PatientRecord
 
 from .standing import Seen
 from .steps import Request, Steps, whose
 
 
-async def look(steps: Steps, request: Request, record: PatientRecord) -> Seen:
+async def look(steps: Steps, request: Request, record: PatientRecord, remembered: Outline) -> Seen:
     """What there is to plan from. Without a digest where a person's decision is carried out, and where the record
     does not say what stands: another server holds the plan, or the record has not all of a type of ours."""
     target, patient = steps.writer.target, whose(steps, request)
     if request.accepting is not None or not steps.same_server:
         return Seen(target, patient, None)
-    bases = await steps.plans.bases(target, patient)
-    if not {base.type for base in bases.values()} <= record.categories:
+    if not {base.type for base in remembered.bases} <= record.categories:
         return Seen(target, patient, None)
-    waiting = await steps.plans.pendings(of=(target, patient))
     told = (
         request.today.isoformat(),
         request.asked.approve,
@@ -31,8 +30,7 @@ async def look(steps: Steps, request: Request, record: PatientRecord) -> Seen:
         record.release,
         sorted(record.categories),
         record.issues,
-        sorted((identity, base.id, base.version_id) for identity, base in bases.items()),
-        sorted(pending.id for pending in waiting),
+        remembered,
     )
     found = hashlib.blake2b(canonical(told), digest_size=32)
     for resource in (record.patient, *record.resources):

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from careplan_exchange import logs
-from careplan_exchange.audit import Notes, receipt_of
+from careplan_exchange.audit import Notes, naming, receipt_of
 from careplan_exchange.errors import (
     CareplanError,
     PatientMergedError,
@@ -20,15 +20,16 @@ from careplan_exchange.review import Lines, lines_of
 from .closing import closed
 from .comparing import compared
 from .comparison import Comparison
+from .decided import require_undecided
 from .deciding import Ruling, permitted, ruled
 from .letters import keep_letter, resolve_letter
 from .looking import look
 from .reading import planned
 from .remembering import require_memory
-from .settling import settle_what_is_open
+from .settling import require_nothing_came_late, settle_what_is_open
 from .standing import Seen
 from .steps import Request, Steps, whose
-from .waiting import close_or_ask, keep_what_waits, naming, revert_that_waits
+from .waiting import close_or_ask, keep_what_waits, revert_that_waits
 from .writing import NotCarriedOutError, write
 
 MERGE_ATTEMPTS = 4
@@ -65,14 +66,16 @@ async def sync(steps: Steps, request: Request) -> Receipt:
     try:
         async with steps.plans.patient_lock(steps.writer.target, whose(steps, request)):
             await settle_what_is_open(steps, whose(steps, request), notes)
+            await require_undecided(steps.plans, request.accepting)
             failure: CareplanError
             for _ in range(MERGE_ATTEMPTS):
                 found = await considered(steps, request, notes)
                 if isinstance(found, Receipt):
                     return await _finished(steps, request, found, notes)
                 meant = found.ruling.decision.write
-                waiting = await keep_what_waits(steps, request, found.ruling.decision, notes)
                 try:
+                    await require_nothing_came_late(steps, whose(steps, request), notes)
+                    waiting = await keep_what_waits(steps, request, found.ruling.decision, notes)
                     written = await write(
                         steps, request, record=found.record, proposal=found.proposal, changes=meant, notes=notes
                     )
@@ -93,7 +96,8 @@ async def sync(steps: Steps, request: Request) -> Receipt:
                     notes=notes,
                 )
                 receipt = receipt_of(request.exchange, found.proposal, found.ruling.decision, written)
-                receipt = naming(receipt, waiting)
+                if waiting is not None:
+                    receipt = naming(receipt, waiting.id, found.ruling.decision.why or waiting.why)
                 if found.seen is not None:
                     steps.standing.keep(found.seen, receipt)
                 return await _finished(steps, request, receipt, notes)
@@ -107,11 +111,13 @@ async def sync(steps: Steps, request: Request) -> Receipt:
 async def considered(steps: Steps, request: Request, notes: Notes) -> Considered | Receipt:
     """Pull, map, plan, compare, decide; or the receipt, where nothing has changed since all was as it should,
     or a revert waits for a person."""
-    if (waiting := await revert_that_waits(steps, request)) is not None:
+    # Read once: under the patient's lock nobody else may change it.
+    remembered = await steps.plans.outline(steps.writer.target, whose(steps, request))
+    if (waiting := await revert_that_waits(steps, request, remembered)) is not None:
         return waiting
     try:
         record = await steps.source.pull(request.asked.patient)
-        seen = await look(steps, request, record)
+        seen = await look(steps, request, record, remembered)
         if (receipt := steps.standing.found(seen, request.exchange)) is not None:
             notes.add(logs.EXCHANGE_UNCHANGED)
             return receipt

@@ -27,14 +27,15 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What a write runs on: where it goes, and what remembers it. `version` is this software's; `events`: the
-    AuditEvents of a write go with it, where the target takes them."""
+    """What a write runs on: where it goes, and what remembers it. `policy` says who lets it through; `version` is
+    this software's; `events`: the AuditEvents of a write go with it, where the target takes them."""
 
     writer: PlanWriter
     plans: PlanStore
     ledger: Ledger
     clock: Clock
     ids: Ids
+    policy: ReviewPolicy
     version: str
     events: bool = True
 
@@ -44,7 +45,6 @@ class Steps(Target, frozen=True, kw_only=True):
 
     source: Source
     knowledge: Knowledge
-    policy: ReviewPolicy
     standing: Standing = msgspec.field(default_factory=Standing)
 
     @property

@@ -5,69 +5,45 @@ from collections.abc import Sequence
 import msgspec
 
 from careplan_exchange import logs
-from careplan_exchange.audit import CompanionContext, Notes, companions_of_undo
-from careplan_exchange.errors import CareplanError, UsageError
-from careplan_exchange.model.changes import (
-    ChangeSet,
-    Commit,
-    Intent,
-    ResourceChange,
-    WrittenResource,
-    identities_of,
-)
+from careplan_exchange.audit import CompanionContext, Notes, companions_of_undo, naming
+from careplan_exchange.errors import CareplanError
+from careplan_exchange.model.changes import ChangeSet, Intent, ResourceChange, WrittenResource
 from careplan_exchange.model.exchange import ExchangeRequest
-from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.receipt import Receipt, ReceiptResource
-from careplan_exchange.model.review import Pending, ReviewStep
-from careplan_exchange.reconcile import accept, same_decision, undo
+from careplan_exchange.model.review import Pending
+from careplan_exchange.review import consents, content_of
 
-from .deciding import keep_steps
+from .decided import close_review, require_undecided
+from .deciding import keep_steps, note_step
+from .judging import Judged, Undo, forbidden, judged
 from .settling import settle_what_is_open
 from .steps import Target
-from .waiting import close_review
 from .writing import send
 
 
-class Undo(msgspec.Struct, frozen=True, kw_only=True):
-    """Which exchange (`reverts`, with what it wrote: `commits`, oldest first) is taken back by which new one
-    (`exchange`), and whose wish that is. `accepting` is a review of exactly this, in which a person has decided
-    what was in conflict."""
-
-    exchange: str
-    reverts: str
-    commits: tuple[Commit, ...]
-    step: ReviewStep
-    accepting: Pending | None = None
-
-    @property
-    def patient(self) -> str:
-        """Whose plan it is, for the store."""
-        return self.commits[0].intent.patient
-
-
 async def revert(target: Target, asked: Undo) -> Receipt:
-    """Take back what one exchange wrote, where nobody has changed it since; otherwise nothing is written, and the
-    whole waits for a person (outcome "review").
+    """Take back what one exchange wrote, where nobody has changed it since and the policy lets this one person;
+    otherwise nothing is written, and the whole waits for a person, or for another one (outcome "review").
 
     Afterwards what was taken back counts as a person's edit: no later exchange writes it again by itself. Raises
-    what a write raises.
+    ForbiddenByPolicyError, and what a write raises.
     """
     where = target.writer.target
     notes = Notes(target.ledger, target.clock, exchange=asked.exchange, patient=asked.patient, target=where)
     try:
         async with target.plans.patient_lock(where, asked.patient):
             await settle_what_is_open(target, asked.patient, notes)
-            changes = await _compared(target, asked)
-            notes.add(logs.EXCHANGE_REVERTING, of=asked.reverts, by=asked.step.by, count=len(changes.to_write))
-            why = await _why(target, asked) if changes.conflicts else ()
-            if asked.accepting is not None and not why:
-                await keep_steps(target, asked.accepting)
-            written = () if why else await _write(target, asked, changes, notes)
-            if why:
-                await _keep(target, asked, changes, why, notes)
-            elif asked.accepting is not None:
-                await close_review(target, asked.accepting)
-            receipt = _receipt(asked, changes, written, why)
+            await require_undecided(target.plans, asked.accepting)
+            found = await judged(target, asked)
+            state = {"state": "waits"} if found.why else {}
+            count = len(found.changes.to_write)
+            notes.add(logs.EXCHANGE_REVERTING, of=asked.reverts, by=asked.step.by, count=count, **state)
+            if found.needs == "never":
+                raise forbidden(asked)
+            if found.why:
+                receipt = await _asked_of_a_person(target, asked, found, notes)
+            else:
+                receipt = await _carried_out(target, asked, found, notes)
             await notes.finished(receipt)
             return receipt
     except CareplanError as error:
@@ -75,57 +51,51 @@ async def revert(target: Target, asked: Undo) -> Receipt:
         raise
 
 
-async def _compared(target: Target, asked: Undo) -> ChangeSet:
-    written = (one for commit in asked.commits for one in commit.written)
-    held = await target.writer.current(identities_of(written))
-    changes = undo(asked.commits, held, patient=_subject(asked.commits))
-    if asked.accepting is not None and same_decision(asked.accepting.change_set, changes):
-        return accept(changes)
-    return changes
+async def _carried_out(target: Target, asked: Undo, found: Judged, notes: Notes) -> Receipt:
+    """A question whether just this is taken back is answered by it, and waits no longer."""
+    if asked.accepting is not None and found.same:
+        await keep_steps(target, asked.accepting)
+    written = await _write(target, asked, found.changes, notes)
+    if asked.accepting is not None and found.same:
+        await close_review(target.plans, target.ledger, target.clock, asked.accepting)
+    waiting = await target.plans.pendings(of=(target.writer.target, asked.patient))
+    if any(one.request.reverts == asked.reverts for one in waiting):
+        await target.plans.clear_pending(target.writer.target, asked.patient, target.clock.now().isoformat())
+    return _receipt(asked, found, written)
 
 
-def _subject(commits: Sequence[Commit]) -> str:
-    """The patient's reference on the target, as the resources themselves have it."""
-    for commit in commits:
-        for written in commit.written:
-            subject = written.stored.get("subject") or written.stored.get("patient") or {}
-            if subject.get("reference"):
-                return str(subject["reference"])
-    raise UsageError("What that exchange wrote names no patient.", mend="Take it back by hand on the server.")
+async def _asked_of_a_person(target: Target, asked: Undo, found: Judged, notes: Notes) -> Receipt:
+    """Nothing is written while a part of it waits: half a plan taken back is no plan. What was approved by too
+    few waits on under its own id, with those who approved."""
+    if asked.accepting is not None and found.same:
+        await keep_steps(target, asked.accepting)
+        pending = asked.accepting
+    else:
+        pending = await _kept(target, asked, found)
+    notes.add(logs.REVIEW_WAITING, review=pending.id, count=len(found.changes.changes))
+    return naming(_receipt(asked, found, ()), pending.id, found.why)
 
 
-async def _why(target: Target, asked: Undo) -> tuple[str, ...]:
-    """Why it cannot be taken back without a person, and which later exchanges of ours are in the way."""
-    last = asked.commits[-1]
-    touched = {written.identity for commit in asked.commits for written in commit.written}
-    known = await target.plans.commits(of=(last.intent.target, asked.patient))
-    place = [commit.intent.id for commit in known].index(last.intent.id)
-    since = dict.fromkeys(
-        commit.intent.exchange
-        for commit in known[place + 1 :]
-        if any(written.identity in touched for written in commit.written)
-    )
-    sentence = f"What exchange {asked.reverts} wrote was changed since; taking it back would undo that too."
-    if since:
-        return (sentence, f"Later exchanges wrote there too: {', '.join(since)}. Take those back first.")
-    return (sentence,)
-
-
-async def _keep(target: Target, asked: Undo, changes: ChangeSet, why: tuple[str, ...], notes: Notes) -> None:
-    """Nothing is written while one element is in conflict: half a plan taken back is no plan."""
-    where = target.writer.target
+async def _kept(target: Target, asked: Undo, found: Judged) -> Pending:
+    """The same wish again, whoever has it, finds the review that waits: to approve it is another command."""
     pending = await target.plans.put_pending(
         Pending(
             id=asked.exchange,
-            request=ExchangeRequest(endpoint=where, patient=changes.patient, reverts=asked.reverts),
-            target=where,
+            request=ExchangeRequest(
+                endpoint=target.writer.target, patient=found.changes.patient, reverts=asked.reverts
+            ),
+            target=target.writer.target,
             patient=asked.patient,
-            change_set=changes,
-            why=why,
+            change_set=found.changes,
+            why=found.why,
             created_at=target.clock.now().isoformat(),
+            persons=found.persons,
         )
     )
-    notes.add(logs.REVIEW_WAITING, review=pending.id, count=len(changes.changes))
+    if found.counts and pending.id == asked.exchange:
+        step = msgspec.structs.replace(asked.step, content=content_of(pending))
+        await note_step(target.plans, target.ledger, pending.id, step)
+    return pending
 
 
 async def _write(target: Target, asked: Undo, changes: ChangeSet, notes: Notes) -> tuple[WrittenResource, ...]:
@@ -140,6 +110,7 @@ async def _write(target: Target, asked: Undo, changes: ChangeSet, notes: Notes) 
         changes=changes.to_write,
         created_at=now.isoformat(),
         reverts=asked.reverts,
+        review=asked.accepting.id if asked.accepting is not None else None,
     )
     form = await target.writer.form()
     context = CompanionContext(
@@ -152,33 +123,21 @@ async def _write(target: Target, asked: Undo, changes: ChangeSet, notes: Notes) 
         same_server=True,
         source_endpoint=target.writer.target,
         installation=await target.plans.installation(),
-        approvals=(asked.step,),
+        approvals=consents(asked.accepting) if asked.accepting is not None else (asked.step,),
         events=target.events and form.atomic,
     )
     attached = companions_of_undo(intent.changes, context, form.release)
     return await send(target, intent, attached, notes)
 
 
-def _receipt(
-    asked: Undo, changes: ChangeSet, written: Sequence[WrittenResource], why: tuple[str, ...]
-) -> Receipt:
+def _receipt(asked: Undo, found: Judged, written: Sequence[WrittenResource]) -> Receipt:
     now = {one.identity: one for one in written}
-    waiting = tuple(
-        Issue(
-            severity="warning",
-            code="business-rule",
-            key="review.waiting",
-            detail=sentence,
-            mend=f"See `careplan review show {asked.exchange}`.",
-        )
-        for sentence in why
-    )
+    waits = bool(found.why)
     return Receipt(
-        outcome="review" if why else "written" if written else "unchanged",
-        resources=tuple(_line(change, now.get(change.identity), waits=bool(why)) for change in changes.changes),
-        issues=(*changes.issues, *waiting),
+        outcome="review" if waits else "written" if written else "unchanged",
+        resources=tuple(_line(change, now.get(change.identity), waits=waits) for change in found.changes.changes),
+        issues=found.changes.issues,
         exchange=asked.exchange,
-        review=asked.exchange if why else None,
     )
 
 

@@ -1,19 +1,17 @@
 """Step six: what policy did not let through is kept for a person, and what a person decided is closed."""
 
-import msgspec
-
 from careplan_exchange import logs
-from careplan_exchange.audit import Notes
+from careplan_exchange.audit import Notes, naming
 from careplan_exchange.model.changes import ChangeSet, WrittenResource
-from careplan_exchange.model.issue import Issue
-from careplan_exchange.model.ledger import Entry
+from careplan_exchange.model.outline import Outline
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.review import Decision, Pending
-from careplan_exchange.review import Lines, adoption, allowed, approvers, same_question
+from careplan_exchange.review import Lines, adoption, allowed, same_question
 
 from .comparison import Comparison
+from .decided import close_review
 from .deciding import Ruling, approvals_of, unless_rejected
-from .steps import Request, Steps, Target, whose
+from .steps import Request, Steps, whose
 
 
 async def keep_what_waits(steps: Steps, request: Request, decision: Decision, notes: Notes) -> Pending | None:
@@ -68,7 +66,7 @@ async def close_or_ask(
     if decision.waits:
         return None
     if request.accepting is not None and not ruling.expired:
-        await close_review(steps, request.accepting)
+        await close_review(steps.plans, steps.ledger, steps.clock, request.accepting)
     elif decision.write.to_write:
         for step in approvals_of(request, decision.write, steps.clock.now().isoformat()):
             notes.add(logs.REVIEW_DECIDED, state="approved", by=step.by)
@@ -97,47 +95,13 @@ async def _ask_for_adoption(
     return await keep_what_waits(steps, request, await unless_rejected(steps, request, decision), notes)
 
 
-async def close_review(target: Target, pending: Pending) -> None:
-    """What was decided stands now: in the store, and in the ledger under the review's own id."""
-    by = ", ".join(approvers(pending.steps)) or "unknown"
-    at = target.clock.now().isoformat()
-    await target.plans.decide_pending(pending.id, "approved", by, at)
-    await target.ledger.append(
-        [
-            Entry(
-                exchange=pending.id,
-                event=logs.REVIEW_DECIDED,
-                at=at,
-                data={"state": "approved", "by": by},
-            )
-        ]
-    )
-
-
-async def revert_that_waits(steps: Steps, request: Request) -> Receipt | None:
+async def revert_that_waits(steps: Steps, request: Request, remembered: Outline) -> Receipt | None:
     """While a person is asked whether an exchange is taken back, nothing is written over what it left, and
     nothing else takes the place of that question."""
+    if not remembered.asks_to_revert:
+        return None
     for pending in await steps.plans.pendings(of=(steps.writer.target, whose(steps, request))):
         if pending.request.reverts is not None:
             empty = Receipt(outcome="review", resources=(), issues=(), exchange=request.exchange)
-            return naming(empty, pending)
+            return naming(empty, pending.id, pending.why)
     return None
-
-
-def naming(receipt: Receipt, waiting: Pending | None) -> Receipt:
-    """The receipt with the review that a person finds the rest under."""
-    if waiting is None:
-        return receipt
-    told = [issue.key == "review.waiting" for issue in receipt.issues]
-    issues = receipt.issues if any(told) else (*receipt.issues, *(_asked(one, waiting.id) for one in waiting.why))
-    return msgspec.structs.replace(receipt, review=waiting.id, issues=issues)
-
-
-def _asked(sentence: str, review: str) -> Issue:
-    return Issue(
-        severity="information",
-        code="business-rule",
-        key="review.waiting",
-        detail=sentence,
-        mend=f"See `careplan review show {review}`.",
-    )

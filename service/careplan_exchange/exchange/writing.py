@@ -17,7 +17,7 @@ from careplan_exchange.model.proposal import Proposal
 from careplan_exchange.model.record import PatientRecord
 
 from .deciding import approvals_of
-from .settling import as_held, bases_of, committed, in_the_ledger, settle
+from .settling import as_held, bases_of, committed, in_the_ledger, note_undone, settle
 from .steps import Request, Steps, Target, whose
 
 
@@ -43,26 +43,29 @@ async def write(
         )
     if not changes.to_write:
         return ()
+    now = steps.clock.now()
     intent = Intent(
         id=steps.ids.new(),
         exchange=request.exchange,
         target=steps.writer.target,
         patient=whose(steps, request),
         changes=changes.to_write,
-        created_at=steps.clock.now().isoformat(),
+        created_at=now.isoformat(),
+        # A review of which enough persons do not approve, or that is out of date, leaves nothing to write.
+        review=request.accepting.id if request.accepting is not None else None,
     )
     form = await steps.writer.form()
     context = CompanionContext(
         exchange=request.exchange,
         request_id=intent.id,
-        recorded=steps.clock.now(),
+        recorded=now,
         subject=changes.patient,
         target=steps.writer.target,
         version=steps.version,
         same_server=steps.same_server,
         source_endpoint=record.endpoint,
         installation=await steps.plans.installation(),
-        approvals=approvals_of(request, changes, steps.clock.now().isoformat()),
+        approvals=approvals_of(request, changes, now.isoformat()),
         events=steps.events and form.atomic,
     )
     attached = companions(intent.changes, proposal, context, form.release)
@@ -77,7 +80,7 @@ async def send(
     await notes.flush()
     await target.plans.open_intent(intent)
     try:
-        written = await target.writer.write(intent, attached)
+        written = await _written(target, intent, attached, notes)
     except OutcomeUnknownError as error:
         notes.add(logs.WRITE_UNKNOWN, intent=intent.id)
         settled = await settle(target, intent, notes)
@@ -103,6 +106,20 @@ async def send(
     await notes.flush()
     await committed(target, intent, written)
     return written
+
+
+async def _written(
+    target: Target, intent: Intent, attached: Sequence[Json], notes: Notes
+) -> tuple[WrittenResource, ...]:
+    """What the writer wrote. What it took back or put back again is in the ledger before anything else is done
+    about its error: those versions were on the server, and a reader may have seen them."""
+    try:
+        return await target.writer.write(intent, attached)
+    except CareplanError as error:
+        note_undone(notes, intent, error.undone)
+        if error.undone:
+            await notes.flush()
+        raise
 
 
 async def _stands_after_all(target: Target, intent: Intent, notes: Notes) -> tuple[WrittenResource, ...] | None:

@@ -88,6 +88,12 @@ class FhirClient:
             raise refused(answer.status, answer.body, f"The read of {resource_type}")
         return _one(answer, resource_type, resource_id)
 
+    async def was_deleted(self, resource_type: str, resource_id: str, version_id: str) -> bool:
+        """Whether that version is a deletion (410); where the server does not know it, it is none."""
+        return (
+            await self._get(resource_type, f"{resource_id}/_history/{version_id}", no_cache=True)
+        ).status == 410
+
     async def history(self, resource_type: str, resource_id: str) -> tuple[Resource, ...]:
         """Every version that the server keeps, newest first. Raises IncompleteRecordError, RefusedError."""
         return await searches.history(self._session, resource_type, resource_id)

@@ -79,7 +79,10 @@ class Telling(msgspec.Struct, kw_only=True):
     def answered(self, answer: Answer) -> Requested | None:
         """What is told once an answer came; None for what concerns no resource."""
         if answer.ok:
-            return self._told(_after(self.ask, acts_of(self.ask, self.base_url), answer), status=answer.status)
+            told = self._told(_after(self.ask, acts_of(self.ask, self.base_url), answer), status=answer.status)
+            if told is not None and told.told and not _all_done(answer.body):
+                return msgspec.structs.replace(told, told=False)  # nobody knows what the server kept of it
+            return told
         failure = refused(answer.status, answer.body, "", writing=self.ask.kind == "write")
         said = tuple(dict.fromkeys(issue.code for issue in failure.issues))
         return self._told(acts_of(self.ask, self.base_url), status=answer.status, error=failure.key, said=said)
@@ -195,6 +198,16 @@ def _after(ask: Ask, acts: tuple[Act, ...], answer: Answer) -> tuple[Act, ...]:
         )
         or acts
     )
+
+
+def _all_done(body: bytes) -> bool:
+    """Whether a transaction-response says of each entry that it was done: some say 200 with failures inside."""
+    try:
+        entries = msgspec.json.decode(body, type=_Answer).entry
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    statuses = [_number(entry.response.status) if entry.response is not None else None for entry in entries]
+    return bool(statuses) and all(status is not None and 200 <= status < 300 for status in statuses)
 
 
 def _placed(act: Act, location: str | None, etag: str | None, status: int | None) -> Act:

@@ -132,7 +132,7 @@ class ChangeSet(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is about to be sent, stored before the request, so that an unknown outcome can be settled. `reverts`
-    is the exchange that it takes back, where it does."""
+    is the exchange that it takes back, `review` the one that it carries out, where it does."""
 
     id: str
     exchange: str
@@ -141,6 +141,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     changes: tuple[ResourceChange, ...]
     created_at: str
     reverts: str | None = None
+    review: str | None = None
 
 
 class WrittenResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -155,6 +156,19 @@ class WrittenResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     issues: tuple[Issue, ...] = ()
 
 
+class Undone(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One version that a write of ours made and that it took away again itself: `written`. `how` is the request
+    that did it, None where it was gone already. An update made `version_id` (None where the server did not say)
+    with the content of version `restores`, None where it was marked as entered in error. `put_back`: that content
+    is somebody else's, which our version had replaced."""
+
+    written: WrittenResource
+    how: Literal["update", "delete"] | None
+    version_id: str | None = None
+    restores: str | None = None
+    put_back: bool = False
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A write that stands: what was meant and what the server made of it, kept so that it can be undone."""
 
@@ -166,14 +180,19 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Settlement(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What became of an intent whose outcome was unknown.
 
-    "committed": every resource of it stands on the server (in `written`); "partial": the server has no
-    transactions, and those in `written` stand: they are booked, and the rest is due after a fresh read; "absent":
-    none does, and it may be sent anew after a fresh read; "unclear": some do that should not, or a resource with
-    our identity holds something that we did not send: a person must look.
+    "committed": every resource of it stands on the server (in `written`); "partial": those in `written` stand,
+    because the server has no transactions or the others are `undone`: they are booked, and the rest is due after
+    a fresh read; "absent": none does, and it may be sent anew after a fresh read; "superseded": none does, and
+    what it would have made or changed another of our writes has; "unclear": some do that should not, or a
+    resource with our identity holds something that we did not send: a person must look.
+
+    `undone`: what replaced somebody else's version, on a server that ignores `If-Match`, and was put back. Where
+    it could not be, `written` has it and `issues` say so.
     """
 
-    outcome: Literal["committed", "partial", "absent", "unclear"]
+    outcome: Literal["committed", "partial", "absent", "superseded", "unclear"]
     written: tuple[WrittenResource, ...] = ()
+    undone: tuple[Undone, ...] = ()
     issues: tuple[Issue, ...] = ()
 
 

@@ -93,9 +93,10 @@ class ActivityProposal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
     `codings` may be empty: the text then says it. `timing` is a FHIR Timing as plain JSON. `goals` are keys of
     GoalProposals. `questions` must be answered by a person before the activity is accepted. `dosage` are FHIR
-    Dosages as plain JSON. `medicines` are the medication concepts that it would start, `involves` what carrying
-    it out takes or brings (codes of `protocols/involves.yaml`). `benefit` is 1 to 5. `red_flag` is the banner of
-    what somebody must look at today. `definition` is its ActivityDefinition, as a canonical without version.
+    Dosages of R5 as plain JSON. `medicines` are the medication concepts that it would start, `involves` what
+    carrying it out takes or brings (codes of `protocols/involves.yaml`). `benefit` is 1 to 5. `red_flag` is the
+    banner of what somebody must look at today. `definition` is its ActivityDefinition, as a canonical without
+    version.
     """
 
     key: str

@@ -21,7 +21,8 @@ class ReviewStep(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a person did with a waiting change, in the order in which it was done. `by` is who, as a person signs
     or as a FHIR reference (`Practitioner/12`); `at` an instant, UTC; `to` whom it was assigned to; `edits` what a
     person wants otherwise, by path of the ChangeSet (`Goal/12 target[0].detailQuantity.value`); a path without an
-    element (`Goal/12`, value None) is a line that the person leaves out."""
+    element (`Goal/12`, value None) is a line that the person leaves out. `content` is what was approved, as a
+    digest (review.content_of): an approval of other content does not count."""
 
     kind: Literal["assign", "approve", "modify", "reject", "revert"]
     by: str
@@ -29,6 +30,7 @@ class ReviewStep(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str | None = None
     to: str | None = None
     edits: dict[str, Any] = {}
+    content: str | None = None
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

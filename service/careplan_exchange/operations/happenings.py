@@ -26,7 +26,7 @@ _STEPS: Mapping[str, tuple[HappeningKind, str]] = {
     "approve": ("approved", "Approved"),
     "modify": ("modified", "Modified and approved"),
     "reject": ("rejected", "Rejected"),
-    "revert": ("reverted", "Taken back"),
+    "revert": ("approved", "Taking it back was asked for"),
 }
 _NOT_SHOWN = frozenset({"meta", "text", "id", "resourceType"})
 
@@ -122,6 +122,15 @@ def evidence_in(entries: Iterable[Entry]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(planned[-1].data.get("evidence", ()))) if planned else ()
 
 
+def undone_in(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+    """The versions, each with its reference, that writes of ours made and took away, or made in doing so."""
+    for entry in entries:
+        if entry.event in {logs.WRITE_TAKEN_BACK, logs.WRITE_PUT_BACK}:
+            for line in entry.data.get("resources", ()):
+                if "versionId" in line:
+                    yield line["reference"], line["versionId"]
+
+
 def title_of(body: Json) -> str:
     """What a resource is about, in its own words; without any, its type."""
     return review.title_of(body) or str(body.get("resourceType", ""))
@@ -191,14 +200,28 @@ def _of_entry(entry: Entry) -> tuple[HappeningKind, str] | None:
             said = f"{', '.join(data.get('asked', ()))} ({data.get('status') or 'no answer'})"
             found = "refused", f"The server refused {said}."
         case logs.EXCHANGE_REVERTING:
-            found = "reverted", f"Reverted by {data.get('by')}: what {data.get('of')} wrote is taken back."
+            found = _of_a_revert(data)
         case logs.REVIEW_DECIDED:
             found = "approved", f"Approved by {data.get('by')}, with the command that wrote it."
-        case logs.WRITE_TAKEN_BACK | logs.WRITE_PARTLY:
+        case logs.WRITE_TAKEN_BACK:
+            found = "refused", "What a write had done could not stay as it was: it was taken back."
+        case logs.WRITE_PUT_BACK:
+            found = (
+                "raced",
+                "Our update had replaced what somebody else wrote: it was put back, and read and merged again.",
+            )
+        case logs.WRITE_PARTLY:
             found = "refused", "Only a part of a write was carried out; what stands of it was looked up."
         case logs.EXCHANGE_FAILED:
             found = "failed", f"Failed ({data.get('error')})."
     return found
+
+
+def _of_a_revert(data: Mapping[str, Any]) -> tuple[HappeningKind, str]:
+    by, of = data.get("by"), data.get("of")
+    if data.get("state") == "waits":
+        return "proposed", f"{by} asked to take back what {of} wrote."
+    return "reverted", f"Reverted by {by}: what {of} wrote is taken back."
 
 
 def _new_plan(written: Sequence[WrittenResource]) -> str:

@@ -1,8 +1,9 @@
 """The life of one patient's plan, from the store, the ledger and the server."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Protocol
 
 from careplan_exchange import logs
@@ -14,7 +15,7 @@ from careplan_exchange.model.ledger import Entry
 from careplan_exchange.model.record import Resource
 from careplan_exchange.ports import Ledger, PlanStore
 
-from .happenings import differences, evidence_in, of_commit, of_entries, of_letter, of_review, title_of
+from .happenings import differences, evidence_in, of_commit, of_entries, of_letter, of_review, title_of, undone_in
 
 SOMEBODY = "somebody else on the server"
 
@@ -60,7 +61,12 @@ class History:
         error = None
         if server is not None:
             try:
-                happenings += await _on_server(server, await self._plans.bases(*of), commits)
+                happenings += await _on_server(
+                    server,
+                    await self._plans.bases(*of),
+                    commits,
+                    undone_in(chain.from_iterable(entries.values())),
+                )
             except CareplanError as failure:
                 error = failure.key
         return PlanHistory(
@@ -70,6 +76,17 @@ class History:
             server_asked=server is not None and error is None,
             server_error=error,
         )
+
+    async def last_known(self, target: str, patient: str) -> datetime | None:
+        """When something was last written to `target`, asked or failed there for `patient`; None where nothing
+        ever was. Asks the store alone."""
+        of = (target, patient)
+        moments = [
+            *(commit.committed_at for commit in await self._plans.commits(of=of)),
+            *(review.created_at for review in await self._plans.pendings(None, of=of)),
+            *(letter.created_at for letter in await self._plans.letters(None, of=of)),
+        ]
+        return max(map(_moment, moments), default=None)
 
     async def _entries(self, exchange: str) -> tuple[Entry, ...]:
         return tuple(link.entry for link in await self._ledger.links(exchange=exchange))
@@ -88,7 +105,7 @@ def _new_evidence(entries: Mapping[str, Sequence[Entry]]) -> dict[str, tuple[str
 
 
 async def _on_server(
-    server: Server, bases: Mapping[str, Base], commits: Sequence[Commit]
+    server: Server, bases: Mapping[str, Base], commits: Sequence[Commit], undone: Iterable[tuple[str, str]]
 ) -> tuple[Happening, ...]:
     """What others did to what we wrote, as far as the server keeps it."""
     ours: dict[tuple[str, str], set[str]] = {}
@@ -97,6 +114,10 @@ async def _on_server(
     for commit in commits:
         for written in commit.written:
             ours.setdefault((written.type, written.id), set()).add(written.version_id)
+    for reference, version_id in undone:
+        resource_type, _, resource_id = reference.partition("/")
+        if (resource_type, resource_id) in ours:  # otherwise nothing of it stands, or ever did for a plan
+            ours[resource_type, resource_id].add(version_id)
     found = await asyncio.gather(*(_of_resource(server, *key, versions) for key, versions in ours.items()))
     return tuple(happening for happenings in found for happening in happenings)
 

@@ -7,14 +7,22 @@ import msgspec
 
 from careplan_exchange import logs
 from careplan_exchange.errors import UsageError
-from careplan_exchange.exchange import note_step
+from careplan_exchange.exchange import close_what_was_carried_out, note_step, require_known_outcome
 from careplan_exchange.model.changes import ChangeSet
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.ledger import Entry
 from careplan_exchange.model.receipt import Outcome, Receipt, ReceiptResource
 from careplan_exchange.model.review import Pending, ReviewState, ReviewStep
 from careplan_exchange.ports import Clock, Ids, Ledger, PlanStore
-from careplan_exchange.review import approvers, differences, has_approved, signed
+from careplan_exchange.review import (
+    approvers,
+    content_of,
+    differences,
+    has_approved,
+    has_seen,
+    modified_since,
+    signed,
+)
 
 from .running import Run
 
@@ -28,6 +36,9 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     that wrote it), "pending" (another of `persons` different people has to approve), or "superseded": record or
     plan have changed since it was shown, nothing was written, `differences` are the lines that are otherwise now,
     and `waiting` is the review under which that waits, None where nothing does.
+
+    With `content` it is "pending", and this person has not approved: somebody modified it since they looked.
+    `differences` are what they have not seen, and an approval that says to have `seen` this content counts.
     """
 
     review: str
@@ -40,6 +51,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     persons: int = 1
     differences: tuple[str, ...] = ()
     waiting: str | None = None
+    content: str | None = None
 
 
 class Reviews:
@@ -83,26 +95,42 @@ class Reviews:
             else "`careplan review list` shows what waits.",
         )
 
-    async def approve(self, review: str, *, by: str, reason: str | None = None) -> Decided:
+    async def approve(
+        self, review: str, *, by: str, reason: str | None = None, seen: str | None = None
+    ) -> Decided:
         """Carry out a change that waited, if it still is what was shown and enough different people approve.
-        Raises UsageError where this one has approved already, CareplanError."""
-        pending = await self.waiting(review)
-        if not has_approved(pending.steps, by):
-            step = ReviewStep(kind="approve", by=by, at=self._now(), reason=reason)
-            after = msgspec.structs.replace(pending, steps=(*pending.steps, step))
-            if not _is_approved(after):  # another may have approved meanwhile: the store knows
-                after = await note_step(self._plans, self._ledger, review, step)
-            pending = after
-        elif not _is_approved(pending):
-            raise UsageError(
-                "This person has approved it already.", mend=f"It takes {pending.persons} different people."
-            )
-        if not _is_approved(pending):
-            return _decided(pending, "review", waiting=review)
-        return await self._carried_out(pending)
+
+        `seen` is the content that this person was shown (review.content_of); without it they have seen what was
+        first shown, and what they modified themselves. An approval of other content than there is counts for
+        nothing, and the answer says what is otherwise. Raises UsageError where this one has approved already,
+        CareplanError.
+        """
+        looked = await self.waiting(review)
+        async with self._plans.patient_lock(looked.target, looked.patient):
+            pending = await self._still_waiting(looked)  # another may have modified or approved it meanwhile
+            if not has_seen(pending, by, seen):
+                return _stale(pending, by, seen)
+            content = content_of(pending)
+            if not has_approved(pending, by):
+                step = ReviewStep(kind="approve", by=by, at=self._now(), reason=reason, content=content)
+                pending = msgspec.structs.replace(pending, steps=(*pending.steps, step))
+                if not _is_approved(pending):
+                    await note_step(self._plans, self._ledger, review, step)
+                    return _decided(pending, "review", waiting=review)
+            elif not _is_approved(pending):
+                raise UsageError(
+                    "This person has approved it already.", mend=f"It takes {pending.persons} different people."
+                )
+        return await self._carried_out(pending, by, content)
 
     async def modify(
-        self, review: str, *, by: str, edits: Mapping[str, Any], reason: str | None = None
+        self,
+        review: str,
+        *,
+        by: str,
+        edits: Mapping[str, Any],
+        reason: str | None = None,
+        seen: str | None = None,
     ) -> Decided:
         """The same with what a person wants otherwise (review/modifying.py says how edits are written). It goes
         past the safety gate again, counts as that person's approval, and undoes approvals of what was before.
@@ -119,15 +147,18 @@ class Reviews:
                 "An exchange is taken back as it was written, and not otherwise.",
                 mend="Approve or reject it, and change what stands then.",
             )
+        if not has_seen(pending, by, seen):
+            return _stale(pending, by, seen)
         step = ReviewStep(kind="modify", by=by, at=self._now(), reason=reason, edits=dict(edits))
-        return await self._carried_out(msgspec.structs.replace(pending, steps=(*pending.steps, step)))
+        after = msgspec.structs.replace(pending, steps=(*pending.steps, step))
+        return await self._carried_out(after, by, content_of(pending))
 
     async def reject(self, review: str, *, by: str, reason: str) -> None:
         """Put a waiting change away. It is not asked again while it is the same. An approval that is being
         carried out comes first. Raises UsageError."""
         pending = await self.waiting(review)
         async with self._plans.patient_lock(pending.target, pending.patient):
-            await self.waiting(review)
+            await require_known_outcome(self._plans, await self._still_waiting(pending))
             now = self._now()
             step = ReviewStep(kind="reject", by=by, at=now, reason=reason)
             await note_step(self._plans, self._ledger, pending.id, step)
@@ -141,8 +172,24 @@ class Reviews:
         step = ReviewStep(kind="assign", by=by, at=self._now(), to=to, reason=reason)
         return await note_step(self._plans, self._ledger, pending.id, step)
 
-    async def _carried_out(self, pending: Pending) -> Decided:
-        receipt = await self._run(pending.request, exchange_id=self._ids.new(), accepting=pending)
+    async def _still_waiting(self, looked: Pending) -> Pending:
+        """The same review, now that nobody else is at this patient. Raises UsageError where it is decided, also
+        where it was carried out and the process that did died before it could say so."""
+        of = (looked.target, looked.patient)
+        await close_what_was_carried_out(self._plans, self._ledger, self._clock, of)
+        return await self.waiting(looked.id)
+
+    async def _carried_out(self, pending: Pending, by: str, seen: str) -> Decided:
+        """`seen`: the content that this person knew before they did what `pending` has as its last step."""
+        try:
+            receipt = await self._run(pending.request, exchange_id=self._ids.new(), accepting=pending)
+        except UsageError:
+            stored = await self.shown(pending.id)
+            if stored.state == "pending" and content_of(stored) != seen:
+                return _stale(stored, by, seen)  # another was quicker, between our look and the patient's lock
+            if stored.state == "approved" and pending.steps[-1] in stored.steps:
+                return _decided(stored, "unchanged")  # an earlier run had carried it out, and was killed
+            raise
         stored = await self.shown(pending.id)
         if stored.state != "superseded":
             return _decided(stored, receipt.outcome, receipt=receipt, waiting=receipt.review)
@@ -162,7 +209,15 @@ class Reviews:
 
 def _is_approved(pending: Pending) -> bool:
     """Whether enough people approve. It may still wait then, where writing it failed."""
-    return len(approvers(pending.steps)) >= pending.persons
+    return len(approvers(pending)) >= pending.persons
+
+
+def _stale(pending: Pending, by: str, seen: str | None) -> Decided:
+    """Nothing was approved: it is not what this person has seen."""
+    return msgspec.structs.replace(
+        _decided(pending, "review", waiting=pending.id, differences=modified_since(pending, by, seen)),
+        content=content_of(pending),
+    )
 
 
 def _decided(
@@ -180,7 +235,7 @@ def _decided(
         exchange=receipt.exchange if receipt else None,
         resources=receipt.resources if receipt else (),
         issues=receipt.issues if receipt else (),
-        approved_by=approvers(pending.steps),
+        approved_by=approvers(pending),
         persons=pending.persons,
         differences=differences,
         waiting=waiting,

@@ -93,20 +93,13 @@ def together(group: Action, standing: Sequence[Action], part: Action) -> tuple[R
 def related_of(found: Element, prefix: str) -> Related:
     """R5 calls `actionId` `targetId`."""
     relationship = str(found.get("relationship", "related-to"))
-    offset = _amount(found.get("offsetDuration")) or _span(found.get("offsetRange"))
+    offset = elements.amount(found.get("offsetDuration")) or _span(found.get("offsetRange"))
     other = found.get("actionId") or found.get("targetId")
     return Related(relationship=relationship, offset=offset, key=f"{prefix}/{other}")
 
 
-def _amount(quantity: Element | None) -> str:
-    if not quantity:
-        return ""
-    unit = quantity.get("unit") or quantity.get("code") or ""
-    return f"{quantity.get('comparator', '')}{quantity.get('value', '')} {unit}".strip()
-
-
 def _span(bounds: Element | None) -> str:
-    low, high = _amount((bounds or {}).get("low")), _amount((bounds or {}).get("high"))
+    low, high = elements.amount((bounds or {}).get("low")), elements.amount((bounds or {}).get("high"))
     if low and high:
         return f"{low} to {high}"
     return f"at least {low}" if low else f"at most {high}" if high else ""

@@ -15,7 +15,7 @@ from careplan_exchange.model.proposal import ActivityKind, RequestKind
 from . import elements
 from .behaviours import participants_of
 from .conditions import dynamic_of
-from .elements import Element, extension, items
+from .elements import Element, extension, items, several
 from .protocol import ActivityTemplate, Note, Priority
 from .timings import when_of
 
@@ -121,12 +121,16 @@ def _as_needed(definition: Element) -> tuple[Note, ...]:
 
 
 def _dosage(found: Element) -> Mapping[str, Any]:
-    """As R4 has it: R5 says `asNeeded` and `asNeededFor` where R4 has one choice."""
-    kept = {name: value for name, value in found.items() if name not in {"asNeeded", "asNeededFor"}}
-    for_what = items(found, "asNeededFor")
-    if for_what:
-        return {**kept, "asNeededCodeableConcept": for_what[0]}
-    return {**kept, "asNeededBoolean": found["asNeeded"]} if "asNeeded" in found else kept
+    """As R5 has it, which can say all that R4 can: `asNeeded` and `asNeededFor` where R4 has one choice, and
+    several `maxDosePerPeriod` (http://hl7.org/fhir/R5/dosage.html)."""
+    kept = dict(found)
+    if (as_needed := kept.pop("asNeededBoolean", None)) is not None:
+        kept["asNeeded"] = as_needed
+    if (for_what := kept.pop("asNeededCodeableConcept", None)) is not None:
+        kept["asNeededFor"] = [for_what]
+    if "maxDosePerPeriod" in kept:
+        kept["maxDosePerPeriod"] = several(found, "maxDosePerPeriod")
+    return kept
 
 
 def _questionnaire(found: Element) -> ActivityTemplate:

@@ -111,6 +111,14 @@ def text(concept: Element | None) -> str | None:
     return said or next((found.display for found in codings(concept) if found.display), None)
 
 
+def amount(quantity: Element | None) -> str:
+    """What a person would read for a Quantity: comparator, value and unit."""
+    if not quantity:
+        return ""
+    unit = quantity.get("unit") or quantity.get("code") or ""
+    return f"{quantity.get('comparator', '')}{quantity.get('value', '')} {unit}".strip()
+
+
 def citations(artifacts: Iterable[Element]) -> tuple[Citation, ...]:
     """The RelatedArtifacts of type `citation` or `justification`, in their order."""
     return tuple(

@@ -180,6 +180,28 @@ class _Plan(_Definition, frozen=True, rename="camel"):
     action: list[_Action] | None = None
 
 
+class _Ratio(_Shape, frozen=True, rename="camel"):
+    numerator: _Quantity | None = None
+    denominator: _Quantity | None = None
+
+
+class _DoseAndRate(_Shape, frozen=True, rename="camel"):
+    dose_range: _Range | None = None
+    dose_quantity: _Quantity | None = None
+
+
+class _Dosage(_Shape, frozen=True, rename="camel"):
+    text: Text = None
+    patient_instruction: Text = None
+    timing: _Timing | None = None
+    as_needed: bool | None = None
+    as_needed_for: list[_Concept] | None = None
+    as_needed_boolean: bool | None = None
+    as_needed_codeable_concept: _Concept | None = None
+    dose_and_rate: list[_DoseAndRate] | None = None
+    max_dose_per_period: list[_Ratio] | _Ratio | None = None
+
+
 class _Activity(_Definition, frozen=True, rename="camel"):
     description: Text = None
     kind: Text = None
@@ -190,7 +212,7 @@ class _Activity(_Definition, frozen=True, rename="camel"):
     topic: list[_Concept] | None = None
     as_needed_codeable_concept: _Concept | None = None
     participant: list[_Participant] | None = None
-    dosage: list[Anything] | None = None
+    dosage: list[_Dosage] | None = None
     dynamic_value: list[_Dynamic] | None = None
 
 

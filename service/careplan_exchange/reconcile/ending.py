@@ -64,8 +64,7 @@ def ending_of(held: Held, proposed: Iterable[Rendered], resolved: Collection[str
     if rule.fulfilled is not None:
         if held.type == "Goal" and _codes(held.body.get("achievementStatus")) & REACHED:
             return Ending(rule.fulfilled, "The target was reached, and no protocol proposes the goal any more.")
-        problems = _problems(held.body)
-        if problems and problems <= set(resolved):
+        if _is_over(held.body, resolved):
             return Ending(rule.fulfilled, "The problem that it is about is recorded as resolved.")
     if held.type == "Goal":
         other = _instead(held, proposed)
@@ -93,10 +92,11 @@ def _measures(goal: Json) -> set[str]:
     return {key for target in goal.get("target", ()) if (key := KEYS["measure"](target)) is not None}
 
 
-def _problems(body: Json) -> set[str]:
-    """What it addresses; a problem on another server by the reference that it has there."""
-    keys = (KEYS["reference"](item) for item in body.get("addresses", ()))
-    return {key.rpartition("|")[2] for key in keys if key is not None}
+def _is_over(body: Json, resolved: Collection[str]) -> bool:
+    """Whether every problem that it addresses is resolved; one on another server goes by the reference that it
+    has there. Of one that is named in words alone nobody knows."""
+    keys = [KEYS["reference"](item) for item in body.get("addresses", ())]
+    return bool(keys) and all(key is not None and key.rpartition("|")[2] in resolved for key in keys)
 
 
 def _codes(concept: Any) -> set[Any]:

@@ -20,7 +20,9 @@ REMARK = (
 )
 
 _TEXT = "CarePlan.text"
-_NOT_TOLD = frozenset({_TEXT, "CarePlan.status", "CarePlan.period", "CarePlan.created"})
+_NOT_TOLD = frozenset(
+    {_TEXT, "CarePlan.status", "CarePlan.period.start", "CarePlan.period.end", "CarePlan.created"}
+)
 _TOLD = ("activity", "goal", "addresses")
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+from careplan_exchange.errors import UsageError
 from careplan_exchange.model.changes import ChangeSet, ResourceChange
 from careplan_exchange.model.codec import canonical, encode
 from careplan_exchange.model.review import Decision, Pending
-from careplan_exchange.reconcile import same_decision
+from careplan_exchange.reconcile import accept, same_decision
 
 from .diff import diff_lines, name_of
+from .modifying import with_edits
+from .persons import seen_of
 
 _NOT_SHOWN = frozenset({"resourceType", "id", "meta", "identifier", "text", "subject", "patient"})
 _TIMES = frozenset({"created", "period", "startDate", "authoredOn", "identifiedDateTime", "statusDate"})
@@ -35,6 +38,28 @@ def differences(shown: ChangeSet, now: ChangeSet) -> tuple[str, ...]:
         *(f"was  {line}" for line in before if line not in after),
         *(f"now  {line}" for line in after if line not in before),
     )
+
+
+def modified_since(pending: Pending, by: str, seen: str | None) -> tuple[str, ...]:
+    """`differences` of what a person has seen of the review (persons.seen_of) and what others modified since."""
+    before, after = _edits(seen_of(pending, by, seen)), _edits(pending)
+    try:
+        return differences(_edited(pending, before), _edited(pending, after))
+    except UsageError:  # the edits were made to the plan as it stood then, not as it was first shown
+        return tuple(
+            f"now  {path}: {value if isinstance(value, str) else encode(value).decode()}"
+            for path, value in after.items()
+            if path not in before or before[path] != value
+        )
+
+
+def _edits(pending: Pending) -> dict[str, Any]:
+    return {path: value for step in pending.steps if step.kind == "modify" for path, value in step.edits.items()}
+
+
+def _edited(pending: Pending, edits: dict[str, Any]) -> ChangeSet:
+    accepted = accept(pending.change_set)
+    return with_edits(accepted, edits, "another person").change_set if edits else accepted
 
 
 def _content(change_set: ChangeSet) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from careplan_exchange.model.review import ChangeKind, Origin, Part, Severity
 
 from .lines import Line, Lines, protocol_of, severity_of
 
-_PARTS: dict[str, Part] = {
+PARTS: dict[str, Part] = {
     "CarePlan": "plan",
     "DocumentReference": "plan",
     "Goal": "goal",
@@ -76,7 +76,7 @@ def _facts(change: ResourceChange, lines: Lines) -> Iterator[Fact]:
 
 def _about(change: ResourceChange, lines: Lines) -> Fact:
     """The resource as a whole. Of what is no longer proposed only the body can tell."""
-    of = _PARTS.get(change.type, "activity")
+    of = PARTS.get(change.type, "activity")
     edited = any(element.kind in {"theirs", "conflict"} for element in change.elements)
     origin: Origin = "person" if edited else "software"
     if of == "plan":

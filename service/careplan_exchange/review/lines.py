@@ -11,6 +11,7 @@ from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.review import Part, Severity
 
 NEVER = "review.never"
+_OURS = "urn:careplan-exchange:PlanDefinition:"
 
 _SEVERITIES: Mapping[str, Severity] = {
     # http://terminology.hl7.org/CodeSystem/goal-priority
@@ -55,6 +56,12 @@ def protocol_of(key: str) -> str:
     return key.split("/", 1)[0]
 
 
+def protocol_in(canonical: str) -> str | None:
+    """The protocol's id, where its address is one of ours and names it; of another address it is not known."""
+    url = canonical.partition("|")[0]
+    return url.removeprefix(_OURS) if url.startswith(_OURS) else None
+
+
 def lines_of(proposal: Proposal, record: PatientRecord) -> Lines:
     """What the proposal says of each of its lines."""
     found: dict[tuple[str, str], Line] = {}
@@ -92,7 +99,7 @@ def without_lines(proposal: Proposal, keys: Collection[str]) -> Proposal:
     goals = tuple(one for one in proposal.goals if one.key not in keys)
     standing = {protocol_of(one.key) for one in goals} | {protocol_of(one.key) for one in kept}
     emptied = {protocol_of(key) for key in keys} - standing
-    left = tuple(one for one in proposal.protocols if one.url.rpartition(":")[2] not in emptied)
+    left = tuple(one for one in proposal.protocols if protocol_in(one.url) not in emptied)
     return msgspec.structs.replace(
         proposal,
         protocols=left if goals or activities else (),

@@ -12,6 +12,7 @@ from careplan_exchange.model.changes import Base, Commit, Intent, WrittenResourc
 from careplan_exchange.model.deadletter import DeadLetter, LetterState, may_close
 from careplan_exchange.model.exchange import ExchangeRequest, ExchangeRow, ExchangeState
 from careplan_exchange.model.ledger import Entry, Link, Verdict
+from careplan_exchange.model.outline import BaseOutline, Outline, RequestOutline, WaitingOutline
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.model.requested import Depth, Outgoing, Parcel
 from careplan_exchange.model.review import Pending, ReviewState, ReviewStep
@@ -34,6 +35,7 @@ class MemoryPlanStore:
         self._letters: dict[str, DeadLetter] = {}
         self._pendings: dict[str, Pending] = {}
         self._exchanges: dict[str, ExchangeRow] = {}
+        self._ignoring: set[str] = set()
 
     def patient_lock(self, target: str, patient: str) -> AbstractAsyncContextManager[None]:
         return self._locks.hold(target, patient)
@@ -41,11 +43,32 @@ class MemoryPlanStore:
     async def installation(self) -> str:
         return self._installation
 
+    async def ignores_if_match(self, target: str) -> bool:
+        return target in self._ignoring
+
+    async def note_if_match(self, target: str, *, ignored: bool) -> None:
+        (self._ignoring.add if ignored else self._ignoring.discard)(target)
+
     async def bases(self, target: str, patient: str) -> Mapping[str, Base]:
         return dict(self._bases.get((target, patient), {}))
 
     async def save_bases(self, target: str, patient: str, bases: Sequence[Base]) -> None:
         self._bases.setdefault((target, patient), {}).update({base.identity: base for base in bases})
+
+    async def outline(self, target: str, patient: str) -> Outline:
+        bases = sorted(self._bases.get((target, patient), {}).items())
+        return Outline(
+            bases=tuple(
+                BaseOutline(identity=identity, type=one.type, id=one.id, version_id=one.version_id)
+                for identity, one in bases
+            ),
+            waiting=tuple(
+                WaitingOutline(
+                    id=one.id, request=RequestOutline(reverts=one.request.reverts), touched=bool(one.steps)
+                )
+                for one in self._waiting(target, patient)
+            ),
+        )
 
     async def open_intent(self, intent: Intent) -> None:
         there = self._intents.setdefault(intent.id, intent)

@@ -1,5 +1,5 @@
-"""Plans in a database: what was written last, what is being written, what stands. Reviews, dead letters and
-exchanges are parts of the same store, in files of their own.
+"""Plans in a database: what was written last, what is being written, what stands. Reviews, dead letters,
+exchanges and habits of servers are parts of the same store, in files of their own.
 
 Every method is one transaction. Rows come back in the order in which they came in. Whatever an exchange stores of
 a patient while it holds the patient's lock is refused once it has lost that lock (Database.fence).
@@ -9,20 +9,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+import msgspec
+from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from careplan_exchange.model.changes import Base, Commit, Intent, WrittenResource
+from careplan_exchange.model.outline import BaseOutline, Outline, WaitingOutline
 
 from . import refusals
 from .documents import to_text
 from .exchanges import Exchanges
+from .habits import KeptHabits
 from .letters import Letters
 from .reviews import Reviews
 from .tables import bases as base_table
-from .tables import installation, intents
+from .tables import installation, intents, pendings, review_steps
+
+_touched = exists().where(review_steps.c.review == pendings.c.id).correlate(pendings).label("touched")
 
 
-class SqlPlanStore(Reviews, Letters, Exchanges):
+class SqlPlanStore(Reviews, Letters, Exchanges, KeptHabits):
     """ports.PlanStore."""
 
     def patient_lock(self, target: str, patient: str) -> AbstractAsyncContextManager[None]:
@@ -52,6 +57,35 @@ class SqlPlanStore(Reviews, Letters, Exchanges):
                 self._save_bases(connection, target, patient, bases)
 
             await self._database.write(saved)
+
+    async def outline(self, target: str, patient: str) -> Outline:
+        held = (
+            select(base_table.c.identity, base_table.c.document)
+            .where(base_table.c.target == target, base_table.c.patient == patient)
+            .order_by(base_table.c.identity)
+        )
+        asked = (
+            select(pendings.c.id, pendings.c.document, _touched)
+            .where(pendings.c.target == target, pendings.c.patient == patient, pendings.c.state == "pending")
+            .order_by(pendings.c.place)
+        )
+        part = self._database.documents.part_from_text
+
+        def outlined(connection: Connection) -> Outline:
+            return Outline(
+                bases=tuple(
+                    part(row.document, BaseOutline, base_table.c.document, target, patient, row.identity)
+                    for row in connection.execute(held)
+                ),
+                waiting=tuple(
+                    msgspec.structs.replace(
+                        part(row.document, WaitingOutline, pendings.c.document, row.id), touched=row.touched
+                    )
+                    for row in connection.execute(asked)
+                ),
+            )
+
+        return await self._database.read(outlined)
 
     async def open_intent(self, intent: Intent) -> None:
         """As the port. The same intent may be opened again; another one under its id is a UsageError."""

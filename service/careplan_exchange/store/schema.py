@@ -10,7 +10,7 @@ from careplan_exchange.errors import ConfigurationError, StoreVersionError
 
 from .tables import VERSION_TABLE, metadata
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision this code knows, oldest first; the last is the one it works with."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -186,6 +186,14 @@ ledger_seals = Table(
     Index("careplan_ledger_seal_of", "tenant", "kind", "seq"),
 )
 
+habits = Table(
+    "careplan_habit",
+    metadata,
+    # What a server was seen to do, by its base URL.
+    Column("target", Text, primary_key=True),
+    Column("habit", Text, primary_key=True),
+)
+
 leases = Table(
     "careplan_lease",
     metadata,

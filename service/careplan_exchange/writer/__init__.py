@@ -9,21 +9,21 @@ written, settle.py for lost answers, aftermath.py for what is checked and mended
 
 from .falling import LadderPlanWriter
 from .fhir import FhirPlanWriter
-from .habits import Habits
 from .ladder import form_of, kept, takes_any
 from .memory import MemoryPlanWriter
 from .probe import Probed, probe
+from .putback import not_put_back
 from .render import RenderContext, render
 
 __all__ = [
     "FhirPlanWriter",
-    "Habits",
     "LadderPlanWriter",
     "MemoryPlanWriter",
     "Probed",
     "RenderContext",
     "form_of",
     "kept",
+    "not_put_back",
     "probe",
     "render",
     "takes_any",

@@ -18,14 +18,14 @@ from careplan_exchange.errors import (
     VersionConflictError,
 )
 from careplan_exchange.fhir import FhirClient
-from careplan_exchange.model.changes import ResourceChange, WrittenResource
+from careplan_exchange.model.changes import ResourceChange, Undone, WrittenResource
 from careplan_exchange.model.issue import Issue
+from careplan_exchange.ports import Habits
 
 from .confirm import Answered, as_answered, confirmed, overwritten
-from .habits import Habits
-from .putback import as_error, ignored, put_back
+from .putback import as_error, ignored, note_what_it_ignored, put_back
 from .roundtrip import as_issues, losses
-from .takeback import Done, take_back
+from .takeback import Done, Outcome, take_back
 
 
 class Aftermath:
@@ -87,11 +87,11 @@ class Aftermath:
     ) -> CareplanError:
         """`cause` where all that the answers tell of is taken back, `instead` where some of it stands."""
         known = as_answered(done)
-        left = await self._taken_back(known)
+        left, undone = await self._taken_back(known)
         if not left and len(known) == len(done):
-            return _told(cause, "What this write had done was taken back.", ())
+            return _told(cause, "What this write had done was taken back.", (), undone)
         stands = tuple(one for _, one in known if one.identity in left)
-        return _partly(_told(instead, _standing(stands), tuple(left.values())), stands)
+        return _partly(_told(instead, _standing(stands), tuple(left.values()), undone), stands)
 
     async def _require_nobody_overwritten(
         self, done: Sequence[Answered], written: Sequence[WrittenResource]
@@ -99,10 +99,13 @@ class Aftermath:
         found = await overwritten(self._client, done, written)
         if not found:
             return
-        if any(one.between is not None for one in found):
-            self._habits.saw_if_match_ignored(self._client.base_url)
-        restored = await put_back(self._client, found, request_id=self._request_id)
-        raise _partly(as_error(found, restored), tuple(one for one in written if one.identity not in restored))
+        undone = await put_back(self._client, found, request_id=self._request_id)
+        # Last: a store that fails now must not keep it from being put back.
+        await note_what_it_ignored(self._habits, self._client.base_url, found)
+        restored = frozenset(one.written.identity for one in undone)
+        error = as_error(found, restored)
+        error.undone = undone
+        raise _partly(error, tuple(one for one in written if one.identity not in restored))
 
     async def _kept(
         self, done: Sequence[Answered], written: Sequence[WrittenResource], links: Mapping[str, str]
@@ -110,6 +113,7 @@ class Aftermath:
         """With an Issue for everything that the server did not keep. Raises LossyTargetError where that could
         hurt: nothing of the write stands then."""
         base_url = self._client.base_url
+        ignores = await self._habits.ignores_if_match(base_url)
         told = tuple(
             msgspec.structs.replace(
                 one,
@@ -118,7 +122,7 @@ class Aftermath:
                         losses(change.body, one.stored, links, base_url),
                         f"{one.type}/{one.id}/_history/{one.version_id}",
                     ),
-                    *self._habit(one),
+                    *(_compared_by_us(one) if ignores else ()),
                 ),
             )
             for (change, _), one in zip(done, written, strict=True)
@@ -133,26 +137,27 @@ class Aftermath:
         )
         raise await self._without(done, written, cause)
 
-    def _habit(self, one: WrittenResource) -> tuple[Issue, ...]:
-        if one.action != "update" or not self._habits.ignores_if_match(self._client.base_url):
-            return ()
-        said = "The server ignores If-Match: it was read right before the update and compared right after"
-        return (msgspec.structs.replace(ignored(said, f"{one.type}/{one.id}"), severity="warning"),)
-
     async def _without(
         self, done: Sequence[Answered], written: Sequence[WrittenResource], cause: CareplanError
     ) -> CareplanError:
-        left = await self._taken_back(
+        left, undone = await self._taken_back(
             tuple((change, one) for (change, _), one in zip(done, written, strict=True))
         )
         stands = tuple(one for one in written if one.identity in left)
         said = _standing(stands) if stands else "What this write had done was taken back."
-        return _partly(_told(cause, said, tuple(left.values())), stands)
+        return _partly(_told(cause, said, tuple(left.values()), undone), stands)
 
-    async def _taken_back(self, done: Sequence[tuple[ResourceChange, WrittenResource]]) -> dict[str, Issue]:
+    async def _taken_back(self, done: Sequence[tuple[ResourceChange, WrittenResource]]) -> Outcome:
         return await take_back(
             self._client, [Done(change, one) for change, one in done], request_id=self._request_id
         )
+
+
+def _compared_by_us(one: WrittenResource) -> tuple[Issue, ...]:
+    if one.action != "update":
+        return ()
+    said = "The server ignores If-Match: it was read right before the update and compared right after"
+    return (msgspec.structs.replace(ignored(said, f"{one.type}/{one.id}"), severity="warning"),)
 
 
 def _links(done: Sequence[Answered]) -> dict[str, str]:
@@ -163,8 +168,13 @@ def _partly(cause: CareplanError, written: Sequence[WrittenResource]) -> Carepla
     return PartlyWrittenError(cause, written) if written else cause
 
 
-def _told(error: CareplanError, said: str, issues: tuple[Issue, ...]) -> CareplanError:
-    return type(error)(f"{error.detail} {said}", mend=error.mend, issues=(*error.issues, *issues))
+def _told(
+    error: CareplanError, said: str, issues: tuple[Issue, ...], undone: tuple[Undone, ...]
+) -> CareplanError:
+    told = type(error)(f"{error.detail} {said}", mend=error.mend, issues=(*error.issues, *issues))
+    told.status = error.status
+    told.undone = undone
+    return told
 
 
 def _standing(written: Sequence[WrittenResource]) -> str:

@@ -19,6 +19,7 @@ from careplan_exchange.model.codec import decode
 from careplan_exchange.model.record import Resource
 
 from .current import current
+from .settle import Version
 
 Answered = tuple[ResourceChange, Written]
 
@@ -28,7 +29,7 @@ class Overwritten(NamedTuple):
 
     change: ResourceChange
     written: WrittenResource
-    between: Resource | None
+    between: Version | None
 
     @property
     def what(self) -> str:
@@ -117,7 +118,7 @@ async def _version(client: FhirClient, resource_type: str, resource_id: str, ver
     )
 
 
-async def _between(client: FhirClient, change: ResourceChange, written: WrittenResource) -> Resource | None:
+async def _between(client: FhirClient, change: ResourceChange, written: WrittenResource) -> Version | None:
     before, after = change.version_id or "", written.version_id
     if after == before or (before.isdigit() and after.isdigit() and int(after) == int(before) + 1):
         return None
@@ -129,7 +130,9 @@ async def _between(client: FhirClient, change: ResourceChange, written: WrittenR
     if after not in older or older.index(after) + 1 == len(older):
         return None
     followed = versions[older.index(after) + 1]
-    return None if followed.version_id == before else followed
+    if followed.version_id == before:
+        return None
+    return Version(version_id=followed.version_id or "", body=decode(followed.content))
 
 
 def _cannot_ask(error: CareplanError) -> OutcomeUnknownError:

@@ -43,12 +43,14 @@ class LadderPlanWriter(FhirPlanWriter):
                 form = await self.form()
             except UnsupportedServerError:
                 raise error from None
-            raise VersionConflictError(
+            fallen = VersionConflictError(
                 f"The target turned {', '.join(sorted(refused))} away, which it declares to take; nothing was "
                 f"written. Next rung: '{form.rung}'.",
                 mend="Run the same command again: the plan is made in the other form.",
                 issues=error.issues,
-            ) from error
+            )
+            fallen.undone = error.undone
+            raise fallen from error
 
 
 def turned_away(error: CareplanError, changes: Sequence[ResourceChange]) -> frozenset[str]:

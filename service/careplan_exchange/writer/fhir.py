@@ -1,14 +1,12 @@
 """The PlanWriter over FHIR REST: `write` sends, `settle` asks what became of a write whose answer was lost."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
-
-import msgspec
 
 from careplan_exchange import logs
 from careplan_exchange.errors import DuplicateError, RefusedError, VersionConflictError
 from careplan_exchange.fhir import Capabilities, FhirClient, Written
 from careplan_exchange.model.changes import (
+    Base,
     Held,
     Intent,
     Json,
@@ -22,15 +20,16 @@ from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.record import PatientRecord
 from careplan_exchange.model.target import TargetForm
 from careplan_exchange.model.writing import Writing
-from careplan_exchange.ports import Ids
+from careplan_exchange.ports import Habits, Ids
 
 from .aftermath import Aftermath
 from .bundle import answers_of, named, once_each, transaction_of
 from .confirm import Answered
 from .current import current
-from .habits import Habits
 from .ladder import form_of
 from .lint import require_valid
+from .overtaken import mended, overtaken
+from .putback import note_what_it_ignored
 from .sequence import BrokenOffError, send_companions, write_in_sequence
 from .settle import Sighting, Target, Version, judge, links_of, needs_history
 from .subject import find_subject
@@ -41,13 +40,13 @@ from .writings import find_writings
 class FhirPlanWriter:
     """Writes to the one server behind `client`. Implements `ports.PlanWriter`, which states the contract.
 
-    `habits`: what this process has learned about servers; without it the writer learns for itself.
+    `habits`: what was learned about servers.
     """
 
-    def __init__(self, client: FhirClient, *, ids: Ids, habits: Habits | None = None) -> None:
+    def __init__(self, client: FhirClient, *, ids: Ids, habits: Habits) -> None:
         self._client = client
         self._ids = ids
-        self._habits = Habits() if habits is None else habits
+        self._habits = habits
 
     @property
     def target(self) -> str:
@@ -83,7 +82,7 @@ class FhirPlanWriter:
                 taken,
                 request_id=intent.id,
                 before_update=self._require_unmoved,
-                stands=partial(self._stands, intent),
+                stands=self._stands,
             )
         except BrokenOffError as broken:
             if aftermath.may_go_on(broken.cause):
@@ -104,7 +103,7 @@ class FhirPlanWriter:
 
     async def _require_unmoved(self, *updates: ResourceChange) -> None:
         """On a server that ignores `If-Match` versions are compared right before. Raises VersionConflictError."""
-        if not updates or not self._habits.ignores_if_match(self.target):
+        if not updates or not await self._habits.ignores_if_match(self.target):
             return
         held = {one.identity: one for one in await self.current(identities_of(updates))}
         for change in updates:
@@ -115,8 +114,8 @@ class FhirPlanWriter:
                     mend="Run the same command again: it reads and merges anew.",
                 )
 
-    async def _stands(self, intent: Intent, change: ResourceChange) -> Written | None:
-        settled = await self.settle(msgspec.structs.replace(intent, changes=(change,)))
+    async def _stands(self, change: ResourceChange) -> Written | None:
+        settled, _ = await self._judged((change,), {})
         if settled.outcome != "committed":
             return None
         (one,) = settled.written
@@ -128,20 +127,32 @@ class FhirPlanWriter:
             body=one.stored,
         )
 
-    async def settle(self, intent: Intent) -> Settlement:
+    async def settle(self, intent: Intent, booked: Mapping[str, Base]) -> Settlement:
         changes = once_each(intent.changes)
+        settlement, sightings = await self._judged(changes, booked)
+        found = await overtaken(self._client, changes, settlement.written, sightings)
+        if not found:
+            return settlement
+        outcome = await mended(self._client, settlement, found, sightings, request_id=intent.id)
+        await note_what_it_ignored(self._habits, self.target, found)
+        return outcome
+
+    async def _judged(
+        self, changes: Sequence[ResourceChange], booked: Mapping[str, Base]
+    ) -> tuple[Settlement, dict[str, Sighting]]:
+        """What became of these, with what was seen of each identity that stands."""
         target = Target(base_url=self.target, atomic=(await self._client.capabilities()).transaction)
         try:
             held = await self.current(identities_of(changes))
         except DuplicateError as error:
-            return Settlement(outcome="unclear", issues=(_duplicate(error),))
+            return Settlement(outcome="unclear", issues=(_duplicate(error),)), {}
         sightings = {resource.identity: _sighting(resource) for resource in held}
         links = links_of(changes, sightings)
         for change in changes:
             seen = sightings.get(change.identity)
             if seen is not None and needs_history(change, seen, links, target):
                 sightings[change.identity] = await self._with_history(seen)
-        return judge(changes, sightings, target)
+        return judge(changes, sightings, target, booked), sightings
 
     async def writings(self, references: Collection[str]) -> tuple[Writing, ...]:
         return await find_writings(self._client, references, await self._client.capabilities())

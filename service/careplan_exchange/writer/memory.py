@@ -9,7 +9,7 @@ from careplan_exchange.errors import (
     PatientNotFoundError,
     VersionConflictError,
 )
-from careplan_exchange.model.changes import Held, Intent, Json, ResourceChange, Settlement, WrittenResource
+from careplan_exchange.model.changes import Base, Held, Intent, Json, ResourceChange, Settlement, WrittenResource
 from careplan_exchange.model.codec import decode, encode
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
 from careplan_exchange.model.record import FhirRelease, PatientRecord
@@ -88,7 +88,7 @@ class MemoryPlanWriter:
             raise _lost()
         return written
 
-    async def settle(self, intent: Intent) -> Settlement:
+    async def settle(self, intent: Intent, booked: Mapping[str, Base]) -> Settlement:
         sightings = {
             held.identity: Sighting(
                 type=held.type,
@@ -101,7 +101,7 @@ class MemoryPlanWriter:
             )
             for held in self._held()
         }
-        return judge(once_each(intent.changes), sightings, Target(base_url=self._target, atomic=True))
+        return judge(once_each(intent.changes), sightings, Target(base_url=self._target, atomic=True), booked)
 
     async def writings(self, references: Collection[str]) -> tuple[Writing, ...]:
         return writings_in(self.resources("Provenance"), references)

@@ -39,6 +39,11 @@ def not_contrary(sent: Json, stored: Json, links: Mapping[str, str], base_url: s
     return same(sent, stored, links, base_url, ignoring=missing)
 
 
+def alike(one: Json, other: Json, base_url: str) -> bool:
+    """Whether each is `same` as the other: neither has an element that the other lacks."""
+    return same(one, other, {}, base_url) and same(other, one, {}, base_url)
+
+
 def rewritten(change: ResourceChange, base_url: str) -> frozenset[str]:
     """The elements that the server did not keep as they were sent, the last time that it took this resource."""
     if change.base is None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from careplan_exchange.model.changes import Json, ResourceChange, Settlement, WrittenResource
+from careplan_exchange.model.changes import Base, Json, ResourceChange, Settlement, WrittenResource
 from careplan_exchange.model.issue import Issue
 
 from .bundle import resolved
@@ -34,6 +34,10 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reference(self) -> str:
         return f"{self.type}/{self.id}"
+
+    def place(self, version_id: str | None) -> int | None:
+        """Where this version stands among them, None where it is not shown."""
+        return next((at for at, one in enumerate(self.versions) if one.version_id == version_id), None)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,9 +73,45 @@ def links_of(changes: Sequence[ResourceChange], sightings: Mapping[str, Sighting
     }
 
 
-def judge(changes: Sequence[ResourceChange], sightings: Mapping[str, Sighting], target: Target) -> Settlement:
-    """`sightings` are by identity; an identity that is nowhere on the server has none."""
-    links = links_of(changes, sightings)
+def judge(
+    changes: Sequence[ResourceChange],
+    sightings: Mapping[str, Sighting],
+    target: Target,
+    booked: Mapping[str, Base],
+) -> Settlement:
+    """`sightings` are by identity; an identity that is nowhere on the server has none. `booked` is what another
+    of our writes has left there: what that has made or changed since is not ours."""
+    left = tuple(
+        change
+        for change in changes
+        if not _is_booked(change, sightings.get(change.identity), booked.get(change.identity))
+    )
+    if not left:
+        return Settlement(outcome="superseded")
+    settlement = _judged(left, sightings, links_of(changes, sightings), target)
+    if len(left) < len(changes) and settlement.outcome == "committed":
+        return msgspec.structs.replace(settlement, outcome="partial")
+    return settlement
+
+
+def _is_booked(change: ResourceChange, seen: Sighting | None, base: Base | None) -> bool:
+    """Whether a later write of ours is on the server in its place, which its condition then has kept out."""
+    if seen is None or base is None or base.id != seen.id:
+        return False
+    if change.action == "create":
+        return True  # when it was sent, nothing stood that we knew of
+    place, over = seen.place(base.version_id), seen.place(change.version_id)
+    if place is None or place == over:
+        return False
+    return place == 0 or (over is not None and place < over)
+
+
+def _judged(
+    changes: Sequence[ResourceChange],
+    sightings: Mapping[str, Sighting],
+    links: Mapping[str, str],
+    target: Target,
+) -> Settlement:
     placed: dict[str, WrittenResource] = {}
     issues: list[Issue] = []
     for change in changes:

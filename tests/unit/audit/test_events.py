@@ -148,3 +148,16 @@ async def test_kept_events_are_all_of_them_in_order_or_those_of_one_exchange():
 def test_an_event_without_a_patient_names_none():
     for release in RELEASES:
         assert "Patient/" not in encode(event_of(SEARCH, release, about={"subject": None})).decode()
+
+
+@pytest.mark.parametrize("here", [SERVER, None])
+def test_whom_an_event_without_a_patient_is_about_is_left_open(here):
+    event = event_of(SEARCH, here=here, about={"subject": None})
+    assert [entity["type"]["code"] for entity in event["entity"]] == ["2", "XrequestId"]
+
+
+def test_an_entry_of_a_batch_has_the_outcome_of_its_own_status():
+    broken = Act(interaction="search-type", type="Goal", query="Goal", status=503, error="unavailable")
+    denied = Act(interaction="search-type", type="Goal", query="Goal", error="refused")
+    events = events_of(a_parcel(1, a_request(broken, denied)), "R4")
+    assert [event["outcome"] for event in events] == ["8", "4"]

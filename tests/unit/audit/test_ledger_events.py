@@ -76,3 +76,47 @@ async def test_a_failure_and_a_person_are_told():
         "system": "urn:careplan-exchange:ledger:north",
         "value": "2",
     }
+
+
+async def of_entries(*said: tuple[str, list[dict]]) -> list[dict]:
+    """The BALP events of an exchange that noted these."""
+    ledger = MemoryLedger("north")
+    at = "2026-01-01T01:00:00+01:00"
+    started = Entry(
+        exchange="x", event=logs.EXCHANGE_STARTED, at=at, data={"patient": "Patient/1", "target": TARGET}
+    )
+    noted = [Entry(exchange="x", event=event, at=at, data={"resources": lines}) for event, lines in said]
+    await ledger.append([started, *noted])
+    return of(await events(ledger), "rest")
+
+
+MADE = {"reference": "Goal/7", "versionId": "3", "action": "update"}
+
+
+async def test_what_was_put_back_or_taken_back_has_an_event_for_each_version():
+    put_back = {"reference": "Goal/7", "versionId": "4", "action": "update", "of": "3", "restores": "2"}
+    deleted = {"reference": "Goal/8", "action": "delete", "of": "1"}
+    told = await of_entries((logs.WRITE_PUT_BACK, [MADE, put_back]), (logs.WRITE_TAKEN_BACK, [deleted]))
+    assert [(one["action"], one["entity"][0]["what"]["reference"]) for one in told] == [
+        ("U", "Goal/7/_history/3"),
+        ("U", "Goal/7/_history/4"),
+        ("D", "Goal/8/_history/1"),
+    ]
+    assert "detail" not in told[0]["entity"][0]
+    assert told[1]["entity"][0]["detail"] == [{"type": "If-Match", "valueString": 'W/"3"'}]
+    assert "detail" not in told[2]["entity"][0]
+    assert {one["meta"]["tag"][0]["code"] for one in told} == {"x"}
+    for one in told:
+        AuditEvent.model_validate(one)
+
+
+async def test_a_version_that_is_told_again_when_it_is_settled_is_the_same_event():
+    written, settled = await of_entries((logs.EXCHANGE_WRITTEN, [MADE]), (logs.EXCHANGE_SETTLED, [MADE]))
+    assert written == settled
+    other, later = await of_entries((logs.WRITE_PARTLY, [MADE, {**MADE, "versionId": "4"}]))
+    assert other["id"] == written["id"] != later["id"]
+
+
+async def test_what_is_unchanged_or_only_repeated_by_the_receipt_has_none():
+    unchanged = {**MADE, "action": "unchanged"}
+    assert await of_entries((logs.EXCHANGE_WRITTEN, [unchanged]), (logs.EXCHANGE_FINISHED, [MADE])) == []

@@ -1,5 +1,7 @@
 """From what is heard to the outbox and the ledger: nothing twice, nothing lost, also where something fails."""
 
+import asyncio
+
 import pytest
 
 from careplan_exchange.audit import About, Notes, Trail, following
@@ -201,3 +203,62 @@ async def test_without_a_trail_notes_are_appended_as_ever():
     ledger = MemoryLedger()
     await notes_of(ledger).flush()
     assert [link.entry.event for link in await ledger.links()] == ["exchange.started"]
+
+
+async def test_what_is_read_of_a_patient_is_kept_beside_the_reading():
+    outbox = MemoryOutbox()
+    async with following(a_trail(outbox)):
+        listener()(a_request(PATIENT))
+        await asyncio.sleep(0.01)
+        (parcel,) = await parcels(outbox)
+        assert (parcel.requests, parcel.subject) == ((a_request(PATIENT),), "Patient/p1")
+        listener()(a_request(SEARCH))
+        await asyncio.sleep(0.01)
+        assert len(await parcels(outbox)) == 1  # not one for every request
+    assert [each.requests for each in await parcels(outbox)] == [(a_request(PATIENT),), (a_request(SEARCH),)]
+
+
+async def test_a_long_reading_is_kept_again_and_again(monkeypatch):
+    monkeypatch.setattr("careplan_exchange.audit.trail.EVERY_SECONDS", 0.02)
+    outbox = MemoryOutbox()
+    async with following(a_trail(outbox)):
+        for number in range(3):
+            listener()(a_request(PATIENT))
+            await asyncio.sleep(0.05)
+            assert len(await parcels(outbox)) == number + 1
+
+
+async def test_until_it_is_known_whom_it_is_about_it_waits():
+    outbox = MemoryOutbox()
+    async with following(a_trail(outbox)):
+        listener()(a_request(SEARCH))
+        await asyncio.sleep(0.01)
+        assert await parcels(outbox) == []
+        listener()(a_request(PATIENT))
+        await asyncio.sleep(0.01)
+        (parcel,) = await parcels(outbox)
+        assert (len(parcel.requests), parcel.subject) == (2, "Patient/p1")
+
+
+async def test_an_outbox_that_fails_beside_the_reading_is_asked_again_at_the_end():
+    outbox = Broken()
+    async with following(a_trail(outbox)):
+        listener()(a_request(PATIENT))
+        await asyncio.sleep(0.01)
+        outbox.broken = False
+    assert len(await parcels(outbox)) == 1
+
+
+class Slow(MemoryOutbox):
+    async def put(self, parcel, due_at):
+        await asyncio.sleep(0.02)
+        await super().put(parcel, due_at)
+
+
+async def test_what_is_being_kept_when_all_is_done_is_kept_once():
+    outbox = Slow()
+    async with following(a_trail(outbox)):
+        listener()(a_request(PATIENT))
+        await asyncio.sleep(0.01)
+    assert [each.requests for each in await parcels(outbox)] == [(a_request(PATIENT),)]
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

@@ -1,6 +1,7 @@
 """What the seals of a ledger come to, seal by seal."""
 
 import msgspec
+import pytest
 
 from careplan_exchange.audit import Keyring, SigningKey
 from careplan_exchange.audit.verification import Judged, begin_of, conclude, judge, kept_mark, verify_ledger
@@ -54,6 +55,44 @@ def test_a_seal_that_is_not_genuine_is_named_and_believed_in_nothing():
     assert forged.problem is not None
     unsigned = judge("t", [tombstone(3)], None)
     assert (unsigned.start, unsigned.marks, unsigned.broken_at) == (BEGIN, (), 1)
+
+
+def resealed(seal, **said):
+    return KEY.seal(msgspec.structs.replace(seal.statement, **said))
+
+
+def test_a_seal_of_another_tenant_is_named_and_believed_in_nothing():
+    judged = judge("t", [resealed(head(5), tenant="other")], KEYS)
+    assert (judged.marks, judged.broken_at) == ((), 5)
+    assert judged.problem == "The signed head 5 is of another tenant."
+    assert judge("t", [resealed(head(5), tenant="other")], None).broken_at == 5
+
+
+@pytest.mark.parametrize("said", [{"first": 2}, {"previous": "1" * 64}, {"entries": 2}])
+def test_a_tombstone_that_does_not_begin_where_the_chain_does_or_counts_otherwise_is_not_believed(said):
+    judged = judge("t", [resealed(tombstone(3), **said)], KEYS)
+    assert (judged.start, judged.marks, judged.broken_at) == (BEGIN, (), said.get("first", 1))
+    assert judged.problem == (
+        "The tombstone of the entries up to 3 does not go on where the one before it ended."
+    )
+
+
+def test_a_tombstone_goes_on_where_the_one_before_it_ended():
+    second = resealed(tombstone(5), first=4, previous="h3", entries=2)
+    judged = judge("t", [tombstone(3), second], KEYS)
+    assert (judged.start, judged.problem) == (Head(seq=5, hash="h5"), None)
+    again = judge("t", [tombstone(3), tombstone(5)], KEYS)
+    assert (again.start, again.broken_at) == (Head(seq=3, hash="h3"), 1)
+
+
+async def test_a_verdict_says_how_many_were_removed_and_what_is_signed():
+    ledger = MemoryLedger("t")
+    links = await ledger.append([Entry(exchange="x", event="e", at=AT)] * 3)
+    done = resealed(tombstone(2), hash=links[1].hash)
+    await ledger.remove(done)
+    verdict = await verify_ledger(ledger, KEYS)
+    assert (verdict.problem, verdict.removed, verdict.entries) == (None, 2, 3)
+    assert (verdict.signed, verdict.signed_at) == (2, AT)
 
 
 def test_without_keys_a_head_is_compared_and_vouches_for_nothing():
@@ -112,3 +151,57 @@ async def test_a_verdict_says_from_which_entry_on_was_walked():
     assert (await verify_ledger(ledger)).since == 0
     verdict = await verify_ledger(ledger, since=first)
     assert (verdict.since, verdict.problem) == (1, None)
+
+
+class Asked(MemoryLedger):
+    """Notes what a verification is asked for; before the first one, somebody does what `meanwhile` does."""
+
+    def __init__(self, meanwhile=None):
+        super().__init__("t")
+        self.asked, self.meanwhile = [], meanwhile
+
+    async def verify(self, **asked):
+        self.asked.append(asked)
+        if self.meanwhile is not None and len(self.asked) == 1:
+            await self.meanwhile(self)
+        return await super().verify(**asked)
+
+
+async def test_the_walk_begins_after_what_was_removed_and_compares_every_head_that_somebody_has():
+    ledger = Asked()
+    links = await ledger.append([Entry(exchange="x", event="e", at=AT)] * 3)
+    await ledger.remove(resealed(tombstone(1), hash=links[0].hash))
+    kept, since = (Head(seq=link.seq, hash=link.hash) for link in links[1:])
+
+    def progress(_done, _all):
+        return None
+
+    await verify_ledger(ledger, KEYS, kept=kept, since=since, progress=progress)
+    (asked,) = ledger.asked
+    assert asked["start"] == Head(seq=1, hash=links[0].hash)
+    assert (asked["since"], asked["progress"]) == (since, progress)
+    assert asked["marks"] == (
+        Mark(seq=1, hash=links[0].hash, source="signed"),
+        Mark(seq=2, hash=kept.hash, source="kept"),
+        Mark(seq=3, hash=since.hash, source="kept"),
+    )
+
+
+async def test_what_was_removed_by_policy_while_it_was_verified_is_not_taken_for_a_break():
+    async def retained(ledger):
+        await ledger.remove(resealed(tombstone(1), hash=(await ledger.links())[0].hash))
+
+    ledger = Asked(retained)
+    await ledger.append([Entry(exchange="x", event="e", at=AT)] * 2)
+    verdict = await verify_ledger(ledger, KEYS)
+    assert (verdict.problem, verdict.removed, len(ledger.asked)) == (None, 1, 2)
+
+
+async def test_a_break_is_looked_at_once():
+    async def cut_off(ledger):
+        ledger._links = ledger._links[1:]
+
+    ledger = Asked(cut_off)
+    await ledger.append([Entry(exchange="x", event="e", at=AT)] * 2)
+    assert (await verify_ledger(ledger, KEYS)).broken_at == 1
+    assert len(ledger.asked) == 1

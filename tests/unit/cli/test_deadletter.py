@@ -7,7 +7,8 @@ import pytest
 from careplan_exchange.sandbox import Fault
 from tests.support.product import SYNTHETIC_TODAY
 
-UNKNOWN = "0b0c0000-0000-4000-8000-000000000000"
+from .conftest import UNKNOWN
+
 REFUSES_THE_WRITE = Fault(kind="status", status=403, method="POST", path="^$", skip=1, times=9)
 """The first Bundle that is posted asks for the record, the second writes."""
 

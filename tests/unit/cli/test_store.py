@@ -44,7 +44,7 @@ def test_a_database_in_the_clear_is_sealed_and_goes_on(
     careplan: Any, hospital: Any, patient: str, key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert synced(careplan, hospital, patient).json["outcome"] == "written"
-    assert b'"resourceType":"CarePlan"' in bytes_of(key.parent)
+    assert b"zip:1:" in bytes_of(key.parent)
     monkeypatch.setenv("CAREPLAN_STORE__KEY_FILE", str(key))
     found, mend = database(careplan)
     assert "sealed in part" in found
@@ -53,6 +53,7 @@ def test_a_database_in_the_clear_is_sealed_and_goes_on(
     assert (result.code, result.err) == (0, "")
     assert result.json["documents"] > 5
     assert b"resourceType" not in bytes_of(key.parent)
+    assert b"zip:1:" not in bytes_of(key.parent)
     assert f"sealed with the key {result.json['key']}" in database(careplan)[0]
     assert synced(careplan, hospital, patient).json["outcome"] == "unchanged"
 

@@ -56,6 +56,15 @@ def test_a_line_names_its_reason(said):
     assert "• Metformin. HbA1c 8.1 % (2026-01-02) is above 7 %." in said(a_proposal())
 
 
+def test_a_dose_stands_with_its_medicine_in_words_or_by_its_amounts(said):
+    proposal = a_proposal()
+    medicine, *others = proposal.activities
+    dosage = ({"text": "With food."}, {"doseAndRate": [{"doseQuantity": {"value": 500, "unit": "mg"}}]})
+    medicine = msgspec.structs.replace(medicine, dosage=dosage)
+    words = said(msgspec.structs.replace(proposal, activities=(medicine, *others)))
+    assert "• Metformin. With food; 500 mg. HbA1c 8.1 %" in words
+
+
 def test_goals_that_are_measured_show_values_and_trend_and_equations_their_band(said):
     words = said(a_measured_proposal())
     assert "HbA1c below 7 %. 8.8 % (2025-07-01), 8.1 % (2026-01-02): improving" in words

@@ -154,10 +154,36 @@ async def test_where_the_server_ignores_if_match_one_that_is_put_back_at_once_is
     hospital: Hospital,
 ) -> None:
     hospital.edited(plan(2, title="mine"), ("title",), "equals", "mine")
-    hospital.versions[PLAN] += [plan(3, title="ours"), plan(4, title="mine")]
+    hospital.ours(plan(3, title="ours"))
+    hospital.ours(plan(4, title="mine"))
     count = await hospital.count(unguarded=True)
     assert only(count), count.notes
     assert count.put_back == 1
+
+
+async def test_a_version_that_replaced_an_edit_and_the_one_that_put_it_back_are_both_in_the_ledger(
+    hospital: Hospital,
+) -> None:
+    hospital.edited(plan(2, title="mine"), ("title",), "equals", "mine")
+    hospital.versions[PLAN] += [plan(3, title="ours"), plan(4, title="mine")]
+    count = await hospital.count(unguarded=True)
+    assert only(count, unrecorded=2)
+    assert count.put_back == 1
+
+
+async def test_what_was_taken_back_may_be_in_the_ledger_though_no_search_finds_it(hospital: Hospital) -> None:
+    hospital.ours(version("Goal/c", 1))
+    hospital.deleted.add("Goal/c")
+    hospital.ours(version("Goal/d", 1))
+    hospital.ours({**version("Goal/d", 2), "identifier": []})
+    assert only(await hospital.count())
+
+
+async def test_what_only_the_ledger_has_never_was_on_the_server(hospital: Hospital) -> None:
+    hospital.recorded.append(("Goal/never", "1"))
+    count = await hospital.count()
+    assert only(count, unrecorded=1)
+    assert "never was" in count.notes[0]
 
 
 async def test_a_later_edit_of_the_same_element_takes_the_place_of_the_earlier(hospital: Hospital) -> None:

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -74,10 +75,10 @@ class Upstream:
 
 
 @asynccontextmanager
-async def between(*habits: Habit) -> AsyncIterator[tuple[Upstream, FaultProxy, httpx.AsyncClient]]:
+async def between(*habits: Habit, seed: int = 1) -> AsyncIterator[tuple[Upstream, FaultProxy, httpx.AsyncClient]]:
     upstream = Upstream()
     async with upstream.serving():
-        proxy = FaultProxy(upstream.url, random.Random(1), habits=frozenset(habits))
+        proxy = FaultProxy(upstream.url, random.Random(seed), habits=frozenset(habits))
         async with proxy.serving(), httpx.AsyncClient() as http:
             yield upstream, proxy, http
 
@@ -165,6 +166,53 @@ async def test_a_clinician_edits_just_before_or_just_after(on: On, when: str) ->
         assert seen == [0 if when == "before" else 1]
 
 
+@pytest.mark.parametrize(("fault", "killed"), [("edit-drop", 0), ("edit-kill", 1)])
+async def test_a_clinician_edits_just_before_and_the_answer_never_comes(fault: Fault, killed: int) -> None:
+    async with between() as (upstream, proxy, http):
+        done: list[tuple[str, int]] = []
+
+        async def note(what: str) -> None:
+            done.append((what, len(upstream.written)))
+
+        proxy.on_edit, proxy.on_kill = partial(note, "edit"), partial(note, "kill")
+        proxy.plan.arm([Strike(fault, "write")])
+        with pytest.raises(httpx.TransportError):
+            await write(http, proxy)
+        assert done == [("edit", 0), *[("kill", 1)] * killed]
+        assert len(upstream.written) == 1
+
+
+@pytest.mark.parametrize(("fault", "killed"), [("lands-late", 0), ("kill-lands-late", 1)])
+async def test_a_request_that_lands_late_is_carried_out_once_some_reads_later(fault: Fault, killed: int) -> None:
+    async with between() as (upstream, proxy, http):
+        kills: list[int] = []
+
+        async def kill() -> None:
+            kills.append(len(upstream.asked))
+
+        proxy.on_kill = kill
+        proxy.plan.arm([Strike(fault, "write")])
+        with pytest.raises(httpx.TransportError):
+            await write(http, proxy)
+        assert (upstream.asked, kills) == ([], [0] * killed)
+        found = [await count(http, proxy, **{"cache-control": "no-cache"}) for _ in range(8)]
+        assert found[-1] == 1
+        assert len(upstream.written) == 1
+
+
+async def test_requests_land_late_before_different_reads() -> None:
+    """Otherwise a drill would try one moment only."""
+    moments = set()
+    for seed in range(20):
+        async with between(seed=seed) as (_, proxy, http):
+            proxy.plan.arm([Strike("lands-late", "write")])
+            with pytest.raises(httpx.TransportError):
+                await write(http, proxy)
+            found = [await count(http, proxy, **{"cache-control": "no-cache"}) for _ in range(8)]
+            moments.add(found.index(1))
+    assert len(moments) >= 5
+
+
 async def test_a_cache_answers_from_before_unless_it_is_told_not_to() -> None:
     async with between("cache") as (_, proxy, http):
         assert await count(http, proxy) == 0
@@ -221,6 +269,19 @@ async def test_crossed_answers_reach_each_others_request() -> None:
         assert one.json()["type"] == "searchset"
         assert two.json()["type"] == "transaction-response"
         assert len(upstream.asked) == 2
+
+
+async def test_an_answer_is_not_crossed_with_one_that_has_just_waited_long_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("careplan_exchange.drills.proxy._CROSSING_SECONDS", 0.05)
+    proxy = FaultProxy("http://127.0.0.1:1/fhir", random.Random(1))
+    gone = asyncio.create_task(proxy._cross(Answered(200, {}, b"gone")))
+    await asyncio.sleep(0)
+    proxy._crossing[1].cancel()  # as at the end of the wait, before its task has had its turn
+    assert (await proxy._cross(Answered(200, {}, b"here"))).body == b"here"
+    with pytest.raises(asyncio.CancelledError):
+        await gone
 
 
 async def test_who_follows_a_page_to_another_server_is_seen_with_the_token() -> None:

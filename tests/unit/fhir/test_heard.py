@@ -137,6 +137,16 @@ async def test_a_transaction_that_was_refused_has_told_nothing_of_itself():
     assert "Ada" not in repr(one)
 
 
+@pytest.mark.parametrize("place", [0, 2], ids=["a resource", "the event"])
+async def test_a_transaction_of_which_a_part_failed_after_all_has_told_nothing_of_itself(place):
+    bundle = a_transaction("AuditEvent")
+    response = the_response(len(bundle["entry"]))
+    response["entry"][place]["response"] = {"status": "422 Unprocessable Entity"}
+    (one,) = await heard_of(fhir(response), lambda c: c.transaction(bundle, request_id="r1"))
+    assert (one.error, one.told) == (None, False)
+    assert [act.error for act in one.acts] == ["refused" if place == 0 else None, None]
+
+
 async def test_a_companion_that_is_sent_alone_is_not_heard():
     created = fhir({"resourceType": "AuditEvent", "id": "a"}, status=201)
     assert (

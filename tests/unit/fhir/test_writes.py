@@ -17,7 +17,7 @@ from careplan_exchange.errors import (
 from careplan_exchange.fhir import BearerAuth, Connection, connect
 from careplan_exchange.model import codec
 
-from .test_session import FAILURES, Damaged, Endless, Torn
+from .failing import FAILURES, Damaged, Endless, Torn
 from .wire import BASE, CountingIds, Pauses, Server, client_of, fhir, goal, outcome
 
 BUNDLE = {

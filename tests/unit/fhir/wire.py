@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import httpx
 
-from careplan_exchange.fhir import Connection, Pacing, connect
+from careplan_exchange.fhir import Connection, Pacing, Query, connect
 
 BASE = "https://fhir.example.org/r4"
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+GOALS = Query("Goal", (("patient", "Patient/p1"), ("_count", "2")))
 
 
 class CountingIds:
@@ -113,3 +114,18 @@ async def client_of(server, *, pauses=None, chance=lambda: 1.0, **settings):
     transport = httpx.MockTransport(server)
     async with connect(connection, ids=CountingIds(), transport=transport, pacing=pacing) as client:
         yield client
+
+
+async def search(*answers, query=GOALS, **settings):
+    server = Server(list(answers))
+    async with client_of(server, **settings) as client:
+        return await client.search(query), server
+
+
+def ids(resources):
+    return [resource.id for resource in resources]
+
+
+async def read_goal(server, **settings):
+    async with client_of(server, **settings) as client:
+        return await client.read("Goal", "g1")

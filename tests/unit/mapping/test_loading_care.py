@@ -3,7 +3,7 @@
 import pytest
 
 from careplan_exchange.mapping import lint
-from tests.unit.mapping.test_loading import CONCEPT, VALUE_SET, diagnoses, files
+from tests.unit.mapping.folders import CONCEPT, VALUE_SET, diagnoses, files
 
 LOINC = "system: 'http://loinc.org', code"
 SCORES = (

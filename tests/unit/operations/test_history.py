@@ -1,5 +1,7 @@
 """The life of a plan put together: in order, each thing once, with what others did on the server."""
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from careplan_exchange.errors import EndpointUnreachableError
@@ -183,3 +185,30 @@ async def test_a_plan_that_stands_as_a_document_is_told_as_a_plan():
     world.pass_time()
     written = [one.text for one in (await world.tell()).happenings if one.kind == "written"]
     assert [text.split(":")[0] for text in written] == ["Written as preliminary", "Written as final"]
+
+
+async def test_where_something_was_known_last_is_asked_of_writes_questions_and_failures():
+    world = World()
+    plans = world.hospital.plans
+    teller, patient = History(plans, world.hospital.ledger), f"Patient/{world.hospital.source.patient}"
+    assert await teller.last_known(URL, patient) is None
+    await world.sync()
+    (commit,) = await plans.commits()
+    (asked,) = await plans.pendings()
+    newest = max(datetime.fromisoformat(one) for one in (commit.committed_at, asked.created_at))
+    assert await teller.last_known(URL, patient) == newest
+    letter = DeadLetter(
+        id="x9",
+        request=ExchangeRequest(endpoint="main", patient="1"),
+        target=URL,
+        patient=patient,
+        error="refused",
+        detail="No.",
+        mend="Ask.",
+        created_at="2030-01-01T00:00:00Z",
+    )
+    await plans.put_letter(letter)
+    assert await teller.last_known(URL, patient) == datetime(2030, 1, 1, tzinfo=UTC)
+    other = msgspec.structs.replace(asked, id="x8", patient="Patient/other", created_at="2031-01-01T00:00:00Z")
+    await plans.put_pending(other)
+    assert await teller.last_known(URL, "Patient/other") == datetime(2031, 1, 1, tzinfo=UTC)

@@ -11,8 +11,8 @@ from careplan_exchange.model import codec
 from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.receipt import Receipt
 from careplan_exchange.operations import DeadLetters
-from tests.contract.test_plan_store import TARGET, a_letter
 from tests.support.exchanges import FakeExchanges, written
+from tests.support.stored import TARGET, a_letter
 
 
 class World:

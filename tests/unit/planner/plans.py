@@ -6,6 +6,28 @@ from careplan_exchange.planner.loading import compile_protocols
 from tests.cases.snapshots import snapshot, vocabulary
 
 CODED = {"code": {"coding": [{"system": "urn:s", "code": "1"}], "text": "Coded"}}
+GOAL = {
+    "id": "hba1c.adult",
+    "description": {"text": "Below 7"},
+    "category": {"coding": [{"code": "dietary"}]},
+    "priority": {"coding": [{"code": "high-priority"}]},
+    "addresses": [{"coding": [{"system": "http://snomed.info/sct", "code": "44054006"}]}],
+    "documentation": [
+        {
+            "type": "citation",
+            "citation": "G",
+            "url": "u",
+            "extension": [
+                {
+                    "url": "http://hl7.org/fhir/StructureDefinition/cqf-strengthOfRecommendation",
+                    "valueCodeableConcept": {"text": "A"},
+                }
+            ],
+        },
+        {"type": "depends-on", "display": "no citation"},
+        {"type": "justification", "display": "Shown"},
+    ],
+}
 
 
 def condition(expression, unknown=None, safety=None, **more):

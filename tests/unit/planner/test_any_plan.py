@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from careplan_exchange import planner
 from careplan_exchange.knowledge import Document
 from careplan_exchange.mapping import map_record
-from tests.cases.foreign import mappings, record
+from tests.cases.foreign import R5_PLAN, fhirpath, mappings, record
 from tests.cases.snapshots import vocabulary
-from tests.cases.test_foreign_plans import R5_PLAN, fhirpath
 
 PATIENT = {"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1976-05-01"}
 RECORD = record(PATIENT)

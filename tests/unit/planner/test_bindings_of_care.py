@@ -12,10 +12,7 @@ from careplan_exchange.planner.expressions import EvaluationError, compiled
 from careplan_exchange.planner.lint_conditions import _type, can_be_unknown
 from careplan_exchange.planner.variables import CATEGORIES, VALUED
 from tests.cases.snapshots import TODAY, fact, snapshot, vocabulary
-
-
-def bind(variable, *facts, **more):
-    return Bindings(snapshot(*facts, **more), vocabulary()).binding(variable)
+from tests.unit.planner.bound import bind
 
 
 def truth(text, *facts):

@@ -7,13 +7,7 @@ import pytest
 
 from careplan_exchange.model.changes import ChangeSet, WrittenResource
 from careplan_exchange.reconcile import accept, next_base, same_decision
-from tests.unit.reconcile.world import World, actions, change_of, goal, kinds, plan, target
-
-
-def written(*proposed, **options):
-    world = World(**options)
-    world.sync(*proposed)
-    return world
+from tests.unit.reconcile.world import World, actions, change_of, goal, kinds, plan, target, written
 
 
 def answer(change, stored, version="2"):

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from careplan_exchange.model.changes import Base, ChangeSet, ElementChange, Held, ResourceChange
+from careplan_exchange.reconcile import accept
 from careplan_exchange.reconcile.documents import as_revision, stands_as_final
 
 from .world import PATIENT
@@ -138,3 +139,11 @@ def test_only_an_approved_document_that_is_current_stands_as_final(kind, doc_sta
     one = Held(identity="i", type=kind, id="1", version_id="1", body={"docStatus": doc_status, "status": status})
     assert stands_as_final([one]) is final
     assert stands_as_final([]) is False
+
+
+def test_agreeing_makes_the_new_document_and_settles_the_notice():
+    found = accept(revised(NEW, bases=(base("old"),)))
+    (change,) = found.changes
+
+    assert (change.action, change.body) == ("create", NEW.body)
+    assert found.issues == ()

@@ -11,7 +11,6 @@ from tests.unit.reconcile.world import (
     A1C,
     PATIENT,
     SBP,
-    World,
     actions,
     because,
     change_of,
@@ -21,17 +20,12 @@ from tests.unit.reconcile.world import (
     plan,
     rendered,
     target,
+    written,
 )
 
 DIABETES = {"reference": "Condition/dm"}
 PRESSURE = {"reference": "Condition/ht"}
 SECOND = nth("plan-1", 2)
-
-
-def written(*proposed, **options):
-    world = World()
-    world.sync(*proposed, **options)
-    return world
 
 
 def achieved(code):

@@ -13,6 +13,14 @@ from careplan_exchange.reconcile import accept, compare, next_base
 PATIENT = "Patient/1"
 A1C = {"coding": [{"system": "http://loinc.org", "code": "4548-4"}]}
 SBP = {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]}
+KINDS = [
+    ("CarePlan", "status", "draft", "active", "revoked"),
+    ("Goal", "lifecycleStatus", "proposed", "active", "cancelled"),
+    ("ServiceRequest", "status", "draft", "active", "revoked"),
+    ("MedicationRequest", "status", "draft", "active", "cancelled"),
+    ("DetectedIssue", "status", "preliminary", "final", "cancelled"),
+]
+"""Each with its element of status: our first word, what approval makes of it, and what retiring does."""
 
 
 def identifier(identity: str) -> list[Json]:
@@ -46,6 +54,15 @@ def link(identity: str) -> Json:
 
 def target(value: str, measure: Json = A1C, **elements: Any) -> Json:
     return {"measure": measure, "detailQuantity": {"value": Decimal(value), "unit": "%", "code": "%"}, **elements}
+
+
+def activity(identity: str, description: str, **detail: Any) -> Json:
+    return {"id": identity, "detail": {"status": "not-started", "description": description, **detail}}
+
+
+def coded(code: str, text: str | None = None) -> Json:
+    concept: Json = {"coding": [{"system": "http://example.org/cs", "code": code}]}
+    return concept | ({"text": text} if text else {})
 
 
 def because(**digests: str) -> dict[str, Ground]:
@@ -140,6 +157,13 @@ class World:
             "lastUpdated": f"2026-01-{version:02}T00:00:00Z",
         }
         return stored
+
+
+def written(*proposed: Rendered, keep: Callable[[Json], Json] = lambda body: body, **options: Any) -> World:
+    """A server, of this habit, to which this was written once."""
+    world = World(keep)
+    world.sync(*proposed, **options)
+    return world
 
 
 def change_of(changes: ChangeSet, identity: str) -> Any:

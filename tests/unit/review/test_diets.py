@@ -5,16 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from careplan_exchange import exchange
 from careplan_exchange.exchange import path
-from careplan_exchange.model.exchange import ExchangeRequest
 from careplan_exchange.model.identity import identity_of
 from careplan_exchange.model.proposal import Proposal
-from careplan_exchange.model.receipt import Receipt
-from careplan_exchange.model.review import Pending, ReviewPolicy, ReviewRule
-from careplan_exchange.operations import Reviews
+from careplan_exchange.model.review import ReviewPolicy, ReviewRule
 from careplan_exchange.review import contents, diff_lines, lines_of
 from tests.support.hospital import TODAY, Hospital
+from tests.support.interfering import the_pending
+from tests.support.persons import reviews
 
 DIET = "Heart-healthy eating (DASH)"
 
@@ -39,19 +37,6 @@ def _diets(monkeypatch: pytest.MonkeyPatch) -> None:
 def order(hospital: Hospital) -> dict[str, Any]:
     (found,) = hospital.writer.resources("NutritionOrder")
     return found
-
-
-async def the_pending(hospital: Hospital) -> Pending:
-    (pending,) = await hospital.plans.pendings()
-    return pending
-
-
-def reviews(hospital: Hospital) -> Reviews:
-    async def run(request: ExchangeRequest, *, exchange_id: str, accepting: Pending | None = None) -> Receipt:
-        asked = exchange.Request(exchange=exchange_id, asked=request, today=TODAY, accepting=accepting)
-        return await exchange.sync(hospital.steps(), asked)
-
-    return Reviews(plans=hospital.plans, ledger=hospital.ledger, clock=hospital.clock, ids=hospital.ids, run=run)
 
 
 async def test_a_reviewer_sees_which_diet_it_is() -> None:

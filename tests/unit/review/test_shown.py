@@ -9,8 +9,8 @@ from careplan_exchange.cli.show import out
 from careplan_exchange.model.review import ReviewPolicy
 from careplan_exchange.writer import MemoryPlanWriter
 from tests.support.hospital import URL, Hospital
+from tests.support.persons import HOLD
 
-HOLD = ReviewPolicy(new_plans="hold")
 GOAL, ACTIVITY, MEDICINE = (
     "Blood pressure below 130/80 mmHg",
     "Foot examination, yearly",

@@ -1,4 +1,4 @@
-"""What the sandbox does beyond what every server does; that is in tests/contract/test_fhir_server.py."""
+"""What the sandbox does beyond what every server does; that is in tests/contract/test_fhir_server*.py."""
 
 import httpx
 import pytest

@@ -17,6 +17,7 @@ from careplan_exchange.model.changes import Json, ResourceChange, WrittenResourc
 from careplan_exchange.model.codec import decode
 from careplan_exchange.writer.confirm import Overwritten, as_answered, confirmed, overwritten
 from careplan_exchange.writer.putback import as_error, put_back
+from careplan_exchange.writer.settle import Version
 from tests.support.told import ToldClient, stored
 from tests.support.writing import an_update, as_written, creates
 
@@ -204,19 +205,22 @@ def test_what_answers_say_without_id_or_version_cannot_be_taken_back():
 
 
 OURS = msgspec.structs.replace(as_written(GOAL), version_id="4", action="update")
-REPLACED = Overwritten(UPDATE, OURS, stored(ELSE, "3"))
+BETWEEN = Version(version_id="3", body=decode(stored(ELSE, "3").content))
+REPLACED = Overwritten(UPDATE, OURS, BETWEEN)
 REVIVED = Overwritten(UPDATE, OURS, None)
 
 
 async def restored(client: ToldClient, *found: Overwritten) -> frozenset[str]:
-    return await put_back(client, found, request_id="r1")
+    undone = await put_back(client, found, request_id="r1")
+    assert all(one.put_back for one in undone)
+    return frozenset(one.written.identity for one in undone)
 
 
 async def test_what_somebody_wrote_is_written_over_our_own_version_and_no_other():
     client = ToldClient(now=stored(UPDATE.body, "4"))
     assert await restored(client, REPLACED) == {GOAL.identity}
     assert client.log == [("find", "Goal/7", "True"), ("update", "Goal/7", "4", "r1")]
-    assert client.sent == [decode(stored(ELSE, "3").content)]
+    assert client.sent == [BETWEEN.body]
 
 
 async def test_what_somebody_deleted_is_deleted_again():
@@ -247,7 +251,7 @@ async def test_what_the_server_will_not_have_put_back_is_not_restored(step):
 
 
 def test_only_what_is_all_put_back_is_a_conflict_that_a_new_run_mends():
-    other = Overwritten(an_update(as_written(OTHER)), as_written(OTHER), stored(ELSE, "3", "8"))
+    other = Overwritten(an_update(as_written(OTHER)), as_written(OTHER), BETWEEN)
     whole = as_error([REPLACED, other], frozenset({GOAL.identity, OTHER.identity}))
     assert isinstance(whole, VersionConflictError)
     assert [(issue.key, issue.severity, issue.source) for issue in whole.issues] == [

@@ -6,9 +6,9 @@ import pytest
 from careplan_exchange.errors import RefusedError, VersionConflictError
 from careplan_exchange.fhir import Connection, connect
 from careplan_exchange.model.issue import Issue
-from careplan_exchange.writer import FhirPlanWriter
+from careplan_exchange.store import MemoryPlanStore
+from careplan_exchange.writer import FhirPlanWriter, LadderPlanWriter
 from careplan_exchange.writer.falling import turned_away
-from careplan_exchange.writer.habits import Habits
 from tests.support.weak_server import BASE
 from tests.support.writing import CountedIds, an_intent, an_update, creates
 
@@ -63,12 +63,12 @@ def test_what_was_not_sent_was_not_turned_away():
 
 
 async def test_what_one_writer_has_learned_of_a_server_another_knows(server):
-    habits, ids = Habits(), CountedIds()
+    habits, ids = MemoryPlanStore(), CountedIds()
     async with connect(Connection(base_url=BASE, attempts=1), ids=ids, transport=server.transport) as client:
         (goal,) = await FhirPlanWriter(client, ids=ids, habits=habits).write(an_intent(CHANGES[:1]), ())
         server.checks_versions = False
         server.edit(f"Goal/{goal.id}", description={"text": "a clinician's"})
-        habits.saw_if_match_ignored(client.base_url)
+        await habits.note_if_match(client.base_url, ignored=True)
         stale = an_intent([an_update(goal, description={"text": "ours"})])
         with pytest.raises(VersionConflictError, match="it was not written"):
             await FhirPlanWriter(client, ids=ids, habits=habits).write(stale, ())
@@ -77,12 +77,41 @@ async def test_what_one_writer_has_learned_of_a_server_another_knows(server):
 
 
 async def test_what_was_deleted_on_a_server_that_ignores_if_match_is_not_made_anew(server):
-    habits, ids = Habits(), CountedIds()
+    habits, ids = MemoryPlanStore(), CountedIds()
     async with connect(Connection(base_url=BASE, attempts=1), ids=ids, transport=server.transport) as client:
         writer = FhirPlanWriter(client, ids=ids, habits=habits)
         (goal,) = await writer.write(an_intent(CHANGES[:1]), ())
-        habits.saw_if_match_ignored(client.base_url)
+        await habits.note_if_match(client.base_url, ignored=True)
         server.delete(f"Goal/{goal.id}")
         with pytest.raises(VersionConflictError, match="changed or deleted"):
             await writer.write(an_intent([an_update(goal, description={"text": "ours"})]), ())
     assert server.of("Goal") == []
+
+
+async def test_a_fall_says_what_was_taken_back_for_it(server):
+    server.takes_transactions = False
+    server.refuses = {"CarePlan": 405}
+    ids = CountedIds()
+    async with connect(Connection(base_url=BASE, attempts=1), ids=ids, transport=server.transport) as client:
+        writer = LadderPlanWriter(client, ids=ids, habits=MemoryPlanStore())
+        with pytest.raises(VersionConflictError, match="turned DetectedIssue away") as caught:
+            await writer.write(an_intent(CHANGES), ())
+    assert [(one.written.type, one.how) for one in caught.value.undone] == [
+        ("Goal", "delete"),
+        ("Goal", "delete"),
+        ("DetectedIssue", "delete"),
+    ]
+
+
+async def test_a_fall_says_what_the_target_objected_to(server, monkeypatch):
+    said = answer(422, "DetectedIssue.code")
+
+    async def refused(*_: object) -> None:
+        raise said
+
+    monkeypatch.setattr(FhirPlanWriter, "write", refused)
+    ids = CountedIds()
+    async with connect(Connection(base_url=BASE, attempts=1), ids=ids, transport=server.transport) as client:
+        with pytest.raises(VersionConflictError, match="turned DetectedIssue away") as caught:
+            await LadderPlanWriter(client, ids=ids, habits=MemoryPlanStore()).write(an_intent(CHANGES), ())
+    assert caught.value.issues == said.issues

@@ -12,6 +12,7 @@ from careplan_exchange.model.changes import Base, Held
 from careplan_exchange.model.issue import Issue
 from careplan_exchange.model.target import Probe, TargetForm
 from careplan_exchange.sandbox.statement import capability_statement
+from careplan_exchange.store import MemoryPlanStore
 from careplan_exchange.writer import LadderPlanWriter, form_of, kept, takes_any
 from careplan_exchange.writer.falling import turned_away
 from tests.support.weak_server import BASE, WeakServer
@@ -217,7 +218,7 @@ async def lying():
     async with connect(
         Connection(base_url=BASE, attempts=1), ids=CountedIds(), transport=server.transport
     ) as client:
-        yield server, LadderPlanWriter(client, ids=CountedIds())
+        yield server, LadderPlanWriter(client, ids=CountedIds(), habits=MemoryPlanStore())
 
 
 async def test_a_target_that_turns_away_what_it_declares_falls_a_rung_and_nothing_was_written(lying):

@@ -58,3 +58,10 @@ def test_of_two_parts_the_one_that_is_referred_to_goes_first_even_where_it_ends(
     end = ended(OTHER)
     onto_an_end = msgspec.structs.replace(GOAL, body={**GOAL.body, "addresses": [{"reference": end.full_url}]})
     assert kinds_in_order(onto_an_end, end) == (OTHER.identity, GOAL.identity)
+
+
+def test_what_a_reference_of_r5_with_a_code_beside_it_refers_to_goes_first():
+    referring = msgspec.structs.replace(
+        GOAL, body={**GOAL.body, "addresses": [{"reference": {"reference": OTHER.full_url}}]}
+    )
+    assert kinds_in_order(referring, OTHER) == (OTHER.identity, GOAL.identity)

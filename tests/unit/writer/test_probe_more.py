@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from careplan_exchange.errors import RefusedError
@@ -116,3 +117,16 @@ async def test_a_refusal_that_is_none_of_the_version_is_raised_and_the_scratch_i
 )
 def test_one_way_that_ignores_versions_is_enough(direct, whole, ignores):
     assert Probed(direct=direct, transaction=whole).ignores_if_match is ignores
+
+
+class Forgetting(Deleting):
+    """It shows nothing of what it has."""
+
+    def _get(self, path: str, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404, json={}) if "/" in path else super()._get(path, request)
+
+
+async def test_what_is_gone_by_then_is_not_deleted_again():
+    server = Forgetting()
+    assert await probed(server) == Probed(tried_on="Goal", direct=True, transaction=True, left=None)
+    assert not [request for request in server.log if request.method == "DELETE"]

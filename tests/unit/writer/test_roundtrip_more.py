@@ -114,3 +114,14 @@ def test_a_reference_that_is_no_text_is_the_same_as_none(sent, stored):
 def test_a_day_is_not_an_instant_however_it_is_written(stored):
     assert not same({"x": "2026-01-01"}, {"x": stored}, {}, BASE)
     assert not same({"x": stored}, {"x": "2026-01-01"}, {}, BASE)
+
+
+def test_an_id_of_an_element_that_is_gone_is_no_loss_beside_one():
+    assert lost({"x": [{"id": "t1", "a": 1}]}, {"x": [{"a": 2}]}) == [("changed", "Goal.x[0].a")]
+    assert lost({"x": {"id": "t1", "a": 1}}, {"x": {"a": 2}}) == [("changed", "Goal.x.a")]
+
+
+def test_a_reference_in_other_words_is_no_loss_beside_one():
+    sent = {"subject": {"reference": "Patient/1", "display": "a"}}
+    stored = {"subject": {"reference": f"{BASE}/Patient/1/_history/3", "display": "b"}}
+    assert lost(sent, stored) == [("changed", "Goal.subject.display")]

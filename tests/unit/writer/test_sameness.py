@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from careplan_exchange.model.codec import decode, encode
-from careplan_exchange.writer.sameness import not_contrary, same
+from careplan_exchange.writer.sameness import alike, not_contrary, same
 
 BASE = "https://ehr.example.org/fhir"
 names = st.text(alphabet="abcxyz", min_size=1, max_size=4)
@@ -59,3 +59,26 @@ def test_an_item_more_in_a_list_is_somebody_elses():
 def test_dropped_element_ids_narrative_and_digits_do_not_tell_versions_apart():
     sent = {"text": {"div": "<div/>"}, "target": [{"id": "t1", "value": Decimal("7.0")}]}
     assert same(sent, {"text": {"div": "<div></div>"}, "target": [{"value": 7}]}, {}, BASE)
+
+
+def test_two_bodies_are_alike_only_where_neither_has_more():
+    less = {"resourceType": "Goal", "description": {"text": "a"}}
+    more = {**less, "note": [{"text": "b"}]}
+    assert alike(more, {**more, "id": "7", "meta": {"versionId": "2"}}, BASE)
+    assert not alike(less, more, BASE)
+    assert not alike(more, less, BASE)
+
+
+def test_only_what_is_a_reference_is_compared_as_one():
+    address = f"{BASE}/Goal/1"
+    assert same({"goal": [{"reference": address}]}, {"goal": [{"reference": "Goal/1"}]}, {}, BASE)
+    assert not same({"note": [{"text": address}]}, {"note": [{"text": "Goal/1"}]}, {}, BASE)
+    assert not same(
+        {"note": [{"text": "urn:uuid:1"}]}, {"note": [{"text": "Goal/1"}]}, {"urn:uuid:1": "Goal/1"}, BASE
+    )
+
+
+def test_an_instant_in_another_time_zone_is_the_same_however_deep_it_stands():
+    sent = {"period": {"start": "2026-03-04T05:06:07Z"}}
+    assert same(sent, {"period": {"start": "2026-03-04T06:06:07+01:00"}}, {}, BASE)
+    assert not same(sent, {"period": {"start": "2026-03-04T06:06:07Z"}}, {}, BASE)

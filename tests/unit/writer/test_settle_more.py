@@ -1,12 +1,13 @@
 """What is judged of a write from what is seen, case by case: no server answers here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
-from careplan_exchange.model.changes import Json, ResourceChange, Settlement
+from careplan_exchange.model.changes import Base, Json, ResourceChange, Settlement
 from careplan_exchange.writer.settle import Sighting, Target, Version, judge, links_of, needs_history
 from tests.support.writing import an_intent, an_update, as_written, creates
 
@@ -32,9 +33,12 @@ def seen(change: ResourceChange, *versions: tuple[str, Json], whole: bool, resou
     )
 
 
-def settled(*pairs: tuple[ResourceChange, Sighting | None], target: Target = ATOMIC) -> Settlement:
+def settled(
+    *pairs: tuple[ResourceChange, Sighting | None], target: Target = ATOMIC, booked: Sequence[Base] = ()
+) -> Settlement:
     sightings = {change.identity: sighting for change, sighting in pairs if sighting is not None}
-    return judge([change for change, _ in pairs], sightings, target)
+    known = {base.identity: base for base in booked}
+    return judge([change for change, _ in pairs], sightings, target, known)
 
 
 UPDATE = an_update_of(GOAL, description={"text": "ours"})
@@ -242,4 +246,99 @@ async def test_a_server_whose_history_is_empty_is_judged_by_what_stands(server, 
     monkeypatch.setattr(
         server, "_get", lambda path, request: empty if path.endswith("/_history") else answer(path, request)
     )
-    assert (await writer.settle(intent)).outcome == "unclear"
+    assert (await writer.settle(intent, {})).outcome == "unclear"
+
+
+def booked(change: ResourceChange, version: str, resource_id: str = "7") -> Base:
+    """What another write of ours is remembered to have left."""
+    return Base(
+        identity=change.identity,
+        type=change.type,
+        id=resource_id,
+        version_id=version,
+        ours=change.body,
+        stored=change.body,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "versions", "version"),
+    [
+        (GOAL, ("1",), "1"),
+        (GOAL, ("2", "1"), "1"),
+        (GOAL, ("2", "1"), "2"),
+        (GOAL, ("2",), "1"),  # no history, and somebody has edited it since
+        (UPDATE, ("2", "1"), "2"),
+        (UPDATE, ("3", "2", "1"), "2"),
+        (UPDATE, ("2",), "2"),  # no history: what stands is what is booked
+    ],
+)
+@pytest.mark.parametrize("theirs", [True, False])
+def test_what_another_write_of_ours_has_made_or_changed_since_is_neither_this_ones_nor_foreign(
+    change, versions, version, theirs
+):
+    body = SOMEBODYS if theirs else change.body
+    sight = seen(change, *((number, body) for number in versions), whole=len(versions) > 1)
+    assert settled((change, sight), booked=[booked(change, version)]).outcome == "superseded"
+
+
+@pytest.mark.parametrize(
+    ("change", "versions", "base"),
+    [
+        (UPDATE, ("2", "1"), booked(UPDATE, "1")),  # what it was made over
+        (UPDATE, ("2", "1"), booked(UPDATE, "2", "9")),  # of another resource
+        (UPDATE, ("2", "1"), booked(UPDATE, "5")),  # of a version that is not there
+        (UPDATE, ("3", "2"), booked(UPDATE, "2")),  # what it was made over is not shown any more
+        (GOAL, ("1",), booked(GOAL, "1", "9")),  # of one that was deleted, before it was offered again
+    ],
+)
+def test_what_is_remembered_of_before_says_nothing(change, versions, base):
+    sight = seen(change, *((number, change.body) for number in versions), whole=True)
+    one = settled((change, sight), booked=[base])
+    assert (one.outcome, len(one.written)) == ("committed", 1)
+
+
+def test_what_was_remembered_before_somebody_edited_says_nothing_of_an_update_over_the_edit():
+    over_an_edit = msgspec.structs.replace(UPDATE, version_id="2")
+    versions = (("3", UPDATE.body), ("2", SOMEBODYS), ("1", GOAL.body))
+    one = settled((over_an_edit, seen(UPDATE, *versions, whole=True)), booked=[booked(UPDATE, "1")])
+    assert [each.version_id for each in one.written] == ["3"]
+
+
+def test_of_a_write_of_which_a_part_is_booked_the_rest_is_a_part():
+    known = (GOAL, seen(GOAL, ("1", SOMEBODYS), whole=True))
+    rest = (OTHER, seen(OTHER, ("1", OTHER.body), whole=True, resource_id="8"))
+    one = settled(known, rest, booked=[booked(GOAL, "1")])
+    assert (one.outcome, [each.id for each in one.written]) == ("partial", ["8"])
+    absent = settled(known, (OTHER, None), booked=[booked(GOAL, "1")])
+    assert (absent.outcome, absent.written) == ("absent", ())
+
+
+def test_what_is_booked_and_gone_is_absent():
+    assert settled((GOAL, None), (UPDATE, None), booked=[booked(GOAL, "1")]).outcome == "absent"
+
+
+def test_an_update_of_which_nothing_came_is_absent_where_what_it_was_made_over_is_what_is_booked():
+    stands = seen(UPDATE, ("1", GOAL.body), whole=False)
+    assert settled((UPDATE, stands), booked=[booked(UPDATE, "1")]).outcome == "absent"
+    already = seen(UPDATE, ("1", UPDATE.body), whole=False)
+    assert settled((UPDATE, already), booked=[booked(UPDATE, "1")]).outcome == "committed"
+
+
+def test_an_update_of_which_nothing_is_known_from_before_is_known_by_all_that_it_brings():
+    update = msgspec.structs.replace(rewriting(UPDATE, note=None), theirs=None)
+    stored = without(UPDATE.body, "note")
+    assert settled((update, seen(update, ("2", stored), ("1", GOAL.body), whole=True))).outcome == "committed"
+
+
+async def test_a_server_that_shows_no_history_is_judged_by_what_stands(server, writer, monkeypatch):
+    intent = an_intent(creates()[:1])
+    await writer.write(intent, ())
+    server.edit("Goal/1", description={"text": "a clinician's"})
+    answer = server._get
+    refusal = httpx.Response(405, json={})
+    monkeypatch.setattr(
+        server, "_get", lambda path, request: refusal if path.endswith("/_history") else answer(path, request)
+    )
+    one = await writer.settle(intent, {})
+    assert (one.outcome, [issue.source for issue in one.issues]) == ("unclear", ["Goal/1"])

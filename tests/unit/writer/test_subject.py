@@ -88,3 +88,9 @@ async def test_many_identities_are_asked_for_in_pieces_of_one_batch(server, writ
 async def test_nothing_is_asked_for_nothing(server, writer):
     assert await writer.current({"Goal": set()}) == ()
     assert server.log == []
+
+
+@pytest.mark.parametrize("kind", ["seealso", "replaces", "refer"])
+async def test_a_patient_who_is_only_linked_to_another_is_written_to(server, writer, kind):
+    target_patient(server, active=True, link=[{"type": kind, "other": {"reference": "Patient/2"}}])
+    assert await writer.subject(source_patient()) == "Patient/1"

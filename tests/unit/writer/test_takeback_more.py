@@ -7,7 +7,7 @@ import pytest
 
 from careplan_exchange.errors import RefusedError, VersionConflictError
 from careplan_exchange.fhir import Written
-from careplan_exchange.model.changes import Json, ResourceChange
+from careplan_exchange.model.changes import Json, ResourceChange, Undone
 from careplan_exchange.model.codec import decode
 from careplan_exchange.model.identity import IDENTITY_SYSTEM
 from careplan_exchange.writer.sequence import send_companions, write_in_sequence
@@ -23,7 +23,8 @@ NO = RefusedError("No.", mend="None.")
 
 
 async def left(client: ToldClient, change: ResourceChange, written: Any) -> list[tuple[str, str | None]]:
-    issues = await take_back(client, [Done(change, written)], request_id="r1")
+    issues, undone = await take_back(client, [Done(change, written)], request_id="r1")
+    assert not issues or undone == ()
     return [(issue.detail, issue.source) for issue in issues.values()]
 
 
@@ -70,6 +71,12 @@ async def test_an_update_that_made_no_version_or_was_made_over_nothing_known_is_
     assert client.did("update") == other.did("update") == []
 
 
+async def test_where_nothing_had_to_be_done_nothing_is_said_to_be_undone():
+    same_version = msgspec.structs.replace(UPDATED, version_id="1")
+    client = ToldClient(now=stored(GOAL.body, "1"))
+    assert await take_back(client, [Done(UPDATE, same_version)], request_id="r1") == ({}, ())
+
+
 async def test_what_cannot_be_deleted_is_entered_in_error_over_its_own_version():
     client = ToldClient(now=stored(GOAL.body, "1"))
     client.refuses = {"delete": NO}
@@ -78,6 +85,28 @@ async def test_what_cannot_be_deleted_is_entered_in_error_over_its_own_version()
     (body,) = client.sent
     assert body == in_error(decode(stored(GOAL.body, "1").content))
     assert body["lifecycleStatus"] == "entered-in-error"
+
+
+class Numbering(ToldClient):
+    """It says which version an update made."""
+
+    async def update(
+        self, kind: str, resource_id: str, body: Json, *, version_id: str, request_id: str
+    ) -> Written:
+        answer = await super().update(kind, resource_id, body, version_id=version_id, request_id=request_id)
+        return msgspec.structs.replace(answer, version_id=str(int(version_id) + 1))
+
+
+async def test_what_was_taken_back_is_told_with_the_version_that_came_of_it_and_the_one_that_stands_again():
+    client = Numbering(now=stored(UPDATE.body, "2"))
+    _, (over,) = await take_back(client, [Done(UPDATE, UPDATED)], request_id="r1")
+    assert over == Undone(written=UPDATED, how="update", version_id="3", restores="1")
+    client = Numbering(now=stored(GOAL.body, "1"))
+    client.refuses = {"delete": NO}
+    _, (marked,) = await take_back(client, [Done(GOAL, MADE)], request_id="r1")
+    assert marked == Undone(written=MADE, how="update", version_id="2")
+    _, (gone,) = await take_back(ToldClient(), [Done(GOAL, MADE)], request_id="r1")
+    assert gone == Undone(written=MADE, how=None)
 
 
 class Vanishing(ToldClient):
@@ -106,7 +135,10 @@ async def test_what_can_neither_be_deleted_nor_marked_stands():
 async def test_the_last_that_was_written_goes_first():
     client = ToldClient(now=stored(GOAL.body, "1"))
     other = msgspec.structs.replace(as_written(OTHER), id="8")
-    assert await take_back(client, [Done(GOAL, MADE), Done(OTHER, other)], request_id="r1") == {}
+    assert await take_back(client, [Done(GOAL, MADE), Done(OTHER, other)], request_id="r1") == (
+        {},
+        (Undone(written=MADE, how="delete"), Undone(written=other, how="delete")),
+    )
     assert [call[1] for call in client.did("delete")] == ["Goal/8", "Goal/7"]
 
 

@@ -41,11 +41,17 @@ def put_without_if_match(rng: random.Random) -> Script:
 
 
 def if_match_ignored(rng: random.Random) -> Script:
-    """Mode 7."""
+    """Mode 7. The last exchange may break off between its update and what it puts back, or in the midst of it."""
     edit = (
         Strike("edit-after", "read", rng.randrange(2)) if rng.random() < 0.7 else Strike("edit-before", "write")
     )
-    acts = (Sync(), RecordGrows(), Sync((edit,)), ClinicianEdits(), RecordGrows(), Sync())
+    broken_off = (
+        (),
+        (Strike(rng.choice(("edit-kill", "edit-drop")), "write"),),
+        (Strike("edit-before", "write"), Strike(rng.choice(_LOST), "write", 1)),
+    )
+    last = rng.choice(broken_off)
+    acts = (Sync(), RecordGrows(), Sync((edit,)), ClinicianEdits(), RecordGrows(), Sync(last))
     return Script(acts, habits=frozenset({"no-if-match"}), may_ask=True)
 
 

@@ -12,6 +12,8 @@ _LOST_ANSWERS: tuple[Fault, ...] = (
     "cut-json",
     "kill-after",
     "kill-before",
+    "lands-late",
+    "kill-lands-late",
 )
 
 

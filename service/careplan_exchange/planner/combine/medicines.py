@@ -6,6 +6,7 @@ import msgspec
 
 from careplan_exchange.model.proposal import ActivityProposal, Conflict, Reason
 from careplan_exchange.planner.assembly import Lines
+from careplan_exchange.planner.doses import doses
 from careplan_exchange.planner.matching import protocol_of
 
 from . import falling, joining
@@ -78,7 +79,7 @@ def _same_words(first: ActivityProposal, second: ActivityProposal) -> bool:
 
 
 def _dose(line: ActivityProposal) -> str:
-    said = "; ".join(str(dosage["text"]) for dosage in line.dosage if "text" in dosage)
+    said = doses(line.dosage)
     return f"{line.title}, {said}" if said else line.title
 
 

@@ -42,7 +42,7 @@ def _often(activity: ActivityProposal) -> Decimal | None:
 
 
 def _doses(dosage: Any) -> Decimal | None:
-    if not isinstance(dosage, Mapping) or dosage.get("asNeededBoolean"):
+    if not isinstance(dosage, Mapping) or dosage.get("asNeeded") or dosage.get("asNeededFor"):
         return None
     return times_a_year(dosage.get("timing"))
 

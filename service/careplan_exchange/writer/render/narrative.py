@@ -22,6 +22,7 @@ from careplan_exchange.model.proposal import (
     Target,
     Withheld,
 )
+from careplan_exchange.planner.doses import doses
 from careplan_exchange.planner.phrases import readable
 
 from . import measured, together, wording
@@ -83,6 +84,7 @@ def _activity(activity: ActivityProposal, language: str | None) -> str:
     return _item(
         activity.title,
         ("What", activity.description),
+        ("Dose", doses(activity.dosage)),
         ("For the patient", for_patient(activity.patient_text, activity.patient_texts, language)),
         ("Ask first", " ".join(activity.questions)),
         *_grounds(activity.reasons, activity.citations, activity.missing),

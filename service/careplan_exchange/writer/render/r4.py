@@ -79,7 +79,7 @@ def _activity(proposed: ActivityProposal, context: RenderContext, form: TargetFo
             "status": "not-started",
             "scheduledTiming": proposed.timing,
             "productCodeableConcept": what if medication else None,
-            "description": wording.instruction(proposed.description, proposed.questions),
+            "description": wording.instruction(proposed),
         }
     )
     return {"id": proposed.key, "detail": detail}

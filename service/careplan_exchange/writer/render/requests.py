@@ -48,7 +48,7 @@ def kind_of(proposed: ActivityProposal, form: TargetForm) -> RequestKind:
 def request(proposed: ActivityProposal, context: RenderContext, form: TargetForm, shape: Shape) -> Rendered:
     """Raises ValueError for a medicine in R4, where it stays a line of the plan."""
     kind = kind_of(proposed, form)
-    instruction = wording.instruction(proposed.description, proposed.questions)
+    instruction = wording.instruction(proposed)
     elements: Json = {
         "extension": [
             {"url": PERTAINS_TO_GOAL, "valueReference": link} for link in goal_links(proposed.goals, context)
@@ -105,7 +105,7 @@ def _diet(proposed: ActivityProposal, context: RenderContext, shape: Shape) -> J
         "oralDiet": {
             "type": [concept(proposed.codings, proposed.title)],
             **schedule,
-            "instruction": wording.instruction(proposed.description, proposed.questions),
+            "instruction": wording.instruction(proposed),
         },
     }
 
@@ -118,8 +118,7 @@ def _r5(proposed: ActivityProposal, context: RenderContext, kind: RequestKind) -
         "reason": [{"reference": link} for link in references(proposed.addresses, context, types=_REASONS[kind])],
     }
     if kind == "MedicationRequest":
-        timing = [{"timing": proposed.timing}] if proposed.timing else []
-        return elements | {"medication": what, "dosageInstruction": timing}
+        return elements | {"medication": what, "dosageInstruction": _dosages(proposed)}
     return elements | {
         "instantiatesCanonical": [proposed.protocol.canonical],
         "category": _category(proposed),
@@ -127,3 +126,9 @@ def _r5(proposed: ActivityProposal, context: RenderContext, kind: RequestKind) -
         "occurrenceTiming": proposed.timing,
         "patientInstruction": [{"id": "patient", "instructionMarkdown": proposed.patient_text}],
     }
+
+
+def _dosages(proposed: ActivityProposal) -> list[Json]:
+    """With the activity's own timing where a dose has none."""
+    timing = {"timing": proposed.timing} if proposed.timing else {}
+    return [body for each in proposed.dosage or ({},) if (body := {**timing, **each})]

@@ -82,7 +82,9 @@ def plan_head(proposal: Proposal, context: RenderContext) -> Json:
 def plan_support(proposal: Proposal, context: RenderContext, form: TargetForm) -> list[Json]:
     """CarePlan.supportingInfo: the evidence other than the patient and the problems that the plan addresses, and
     the issues that were found on the way."""
-    addressed = {evidence.reference for evidence in proposal.addresses}
+    addressed = {
+        evidence.reference for evidence in proposal.addresses if evidence.reference.startswith("Condition/")
+    }
     used = [each for each in without_patient(evidence_of_plan(proposal)) if each.reference not in addressed]
     return [
         *references(used, context),

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from careplan_exchange.model.detected import DetectedIssue, RedFlag
-from careplan_exchange.model.proposal import Citation, Gap, ProtocolRef, Reason, Withheld
+from careplan_exchange.model.proposal import ActivityProposal, Citation, Gap, ProtocolRef, Reason, Withheld
+from careplan_exchange.planner.doses import doses
 
 _FOUND = {"withheld": "Contraindicated", "warned": "Caution", "reported": "Taken now", "asked": "To be asked"}
 
@@ -36,10 +37,14 @@ def explanation(
     return "\n".join(line for line in lines if not line.endswith(": "))
 
 
-def instruction(description: str, questions: Iterable[str]) -> str:
-    """What to do, and what to ask before it is done."""
-    asked = " ".join(questions)
-    return f"{description} Ask first: {asked}" if asked else description
+def instruction(proposed: ActivityProposal) -> str:
+    """What to do, in which dose, and what to ask before it is done."""
+    said = [proposed.description]
+    if dose := doses(proposed.dosage):
+        said.append(f"Dose: {dose}.")
+    if proposed.questions:
+        said.append(f"Ask first: {' '.join(proposed.questions)}")
+    return " ".join(said)
 
 
 def withheld_title(item: Withheld) -> str:

@@ -128,7 +128,8 @@ def test_samples_share_their_visits():
     [
         (),
         ({"text": "one in the morning"},),
-        ({"asNeededBoolean": True, "timing": WEEKLY},),
+        ({"asNeeded": True, "timing": WEEKLY},),
+        ({"asNeededFor": [{"text": "pain"}], "timing": WEEKLY},),
         ({"timing": WEEKLY}, {"text": "and one at night"}),
     ],
 )
