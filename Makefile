@@ -7,6 +7,9 @@ RUNS ?= 1000
 # What needs a server of its own; the servers start once a session, so those tests stay in one process each.
 SERVERS := hapi or medplum or oracle or postgres
 
+# The tests start hundreds of processes, which would compile every module again each time.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test test-slow test-long drills fuzz coverage check format lock clean
 
 help: ## What each command does
@@ -34,7 +37,7 @@ test-slow: $(VENV)/.installed-dev ## Those with real servers (HAPI, Medplum, Pos
 		$(BIN)/python -m pytest -q -m "not long and hapi"; status=$$?; \
 		wait $$beside || status=$$?; cat .slow.log; rm -f .slow.log; exit $$status
 
-test-long: $(VENV)/.installed-dev ## HAPI killed in mid-write, each place of a cut, a million entries (ten minutes and more)
+test-long: $(VENV)/.installed-dev ## HAPI killed in mid-write, each place of a cut, Medplum with each patient, a million entries (ten minutes and more)
 	@$(BIN)/python -m pytest -q -m long
 
 drills: $(VENV)/.installed ## The twelve ways to lose a write, RUNS times each on the sandbox (1000: an hour on two idle cores)

@@ -1,9 +1,12 @@
 """What the product relies on of a FHIR server that it writes one resource to, and what such a server refuses."""
 
+import time
+
+import httpx
 import pytest
 
 from careplan_exchange.model.codec import decode
-from tests.support.rest import care_plan, condition, fresh, goal, outcome, patient, reference, version
+from tests.support.rest import Rest, care_plan, condition, fresh, goal, outcome, patient, reference, version
 
 # Writing one resource
 
@@ -90,7 +93,18 @@ def test_what_is_referred_to_cannot_be_deleted(server):
     outcome(refused)
     assert server.get(reference(subject)).status_code == 200
     assert server.send("DELETE", reference(mine)).status_code in {200, 204}
-    assert server.send("DELETE", reference(subject)).status_code in {200, 204}
+    deleted = _deleted_in_the_end(server, reference(subject))
+    assert deleted.status_code in {200, 204}, deleted.text
+
+
+def _deleted_in_the_end(server: Rest, what: str, *, patience: float = 10.0) -> httpx.Response:
+    """HAPI was seen to answer 409 once in some thousands of times to the first DELETE after the last reference went."""
+    until = time.monotonic() + patience
+    while True:
+        answer = server.send("DELETE", what)
+        if answer.status_code != 409 or time.monotonic() > until:
+            return answer
+        time.sleep(0.2)
 
 
 # Refusing what is not valid

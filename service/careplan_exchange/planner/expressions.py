@@ -25,7 +25,6 @@ from careplan_exchange.model.proposal import Truth
 from .fhirpath import Budget, ExpressionRefusedError, run
 from .intervals import Interval
 from .syntax import (
-    Ast,
     Atom,
     Both,
     Comparison,
@@ -63,10 +62,10 @@ class EvaluationError(Exception):
 class Expression(msgspec.Struct, frozen=True):
     """One compiled expression. `thresholds` are the numbers that each variable is compared with; where they
     lack a variable it may be used in another way, and a range of its values cannot be reasoned about.
-    `walks_entries`: its `%resource` is a Bundle (see syntax.walks_entries)."""
+    `walks_entries`: its `%resource` is a Bundle (see syntax.walks_entries). What fhirpathpy evaluates is parsed
+    anew in a process that needs it: most conditions are worked out by their tree."""
 
     source: str
-    ast: Ast
     tree: Tree
     variables: tuple[str, ...]
     functions: tuple[str, ...]
@@ -102,26 +101,45 @@ class Values(Protocol):
         ...
 
 
+_parsed = lru_cache(maxsize=4096)(parse)
+
+
 @lru_cache(maxsize=4096)
 def compiled(source: str) -> Expression:
     """Parse once. Raises SyntaxProblemError."""
-    ast, tree = parse(source)
-    parts = tuple(atoms(tree))
-    thresholds: dict[str, set[Decimal]] = {}
-    for part in () if any(isinstance(part, Opaque) for part in parts) else parts:
-        if isinstance(part, Comparison | Flag | Presence):
-            found = thresholds.setdefault(part.variable, set())
-            if isinstance(part, Comparison) and isinstance(part.literal, Decimal):
-                found.add(part.literal)
+    ast, tree = _parsed(source)
     return Expression(
         source=source,
-        ast=ast,
         tree=tree,
         variables=variables(ast),
         functions=functions(ast),
-        thresholds={name: frozenset(found) for name, found in thresholds.items()},
+        thresholds=_thresholds(tuple(atoms(tree))),
         walks_entries=walks_entries(ast),
     )
+
+
+def alone(atom: Atom) -> Expression:
+    """What `compiled` makes of the atom's own text, for what is taken apart without asking the parser.
+    Raises SyntaxProblemError."""
+    if isinstance(atom, Opaque):
+        return compiled(atom.source)
+    return Expression(
+        source=atom.source,
+        tree=atom,
+        variables=() if isinstance(atom, Constant) else (atom.variable,),
+        functions=(atom.function,) if isinstance(atom, Presence) else (),
+        thresholds=_thresholds((atom,)),
+    )
+
+
+def _thresholds(parts: tuple[Atom, ...]) -> Mapping[str, frozenset[Decimal]]:
+    found: dict[str, set[Decimal]] = {}
+    for part in () if any(isinstance(part, Opaque) for part in parts) else parts:
+        if isinstance(part, Comparison | Flag | Presence):
+            limits = found.setdefault(part.variable, set())
+            if isinstance(part, Comparison) and isinstance(part.literal, Decimal):
+                limits.add(part.literal)
+    return {name: frozenset(limits) for name, limits in found.items()}
 
 
 def truth(expression: Expression, values: Values) -> Truth:
@@ -246,7 +264,7 @@ def _run(expression: Expression, values: Values, context: dict[str, Any]) -> lis
     allowed = values.budget.part()
     try:
         return run(
-            expression.ast,
+            _parsed(expression.source)[0],
             values.resource,
             context,
             day=values.day,

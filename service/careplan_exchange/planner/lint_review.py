@@ -12,7 +12,7 @@ from careplan_exchange.model.vocabulary import Vocabulary
 
 from .conditions import FHIRPATH
 from .elements import Element, items
-from .expressions import EvaluationError, Expression, compiled, truth
+from .expressions import EvaluationError, Expression, alone, compiled, truth
 from .fhirpath import Budget
 from .intervals import Interval
 from .syntax import Atom, Comparison, SyntaxProblemError, atoms
@@ -83,7 +83,7 @@ def _conditions(action: Element, path: Path, document: Document, vocabulary: Voc
 
 
 def _alone(part: Atom) -> Expression | None:
-    return compiled(part.source) if isinstance(part, Comparison) else None
+    return alone(part) if isinstance(part, Comparison) else None
 
 
 def _always(expression: Expression | None, vocabulary: Vocabulary) -> str | None:

@@ -6,7 +6,7 @@ from careplan_exchange.model.proposal import Gap, Reason, Truth, Used
 
 from . import phrases
 from .bindings import Bindings
-from .expressions import EvaluationError, Expression, compiled
+from .expressions import EvaluationError, Expression, alone
 from .intervals import Interval
 from .protocol import Condition
 from .syntax import Atom, Both, Comparison, Constant, Flag, Not, Opaque, Presence, Tree
@@ -89,7 +89,7 @@ def _resting(tree: Tree, bindings: Bindings) -> tuple[Truth, tuple[Atom, ...]]:
 
 def _truth(atom: Atom, bindings: Bindings) -> Truth:
     try:
-        return bindings.truth(compiled(atom.source))
+        return bindings.truth(alone(atom))
     except EvaluationError:
         return "unknown"
 

@@ -13,7 +13,7 @@ from careplan_exchange.model.proposal import Truth
 
 from . import phrases
 from .bindings import Bindings
-from .expressions import EvaluationError, Expression, compiled, truth
+from .expressions import EvaluationError, Expression, alone, truth
 from .intervals import Interval
 from .syntax import Both, Comparison, Constant, Flag, Not, Tree
 
@@ -91,7 +91,7 @@ def _changed(way: Way, bindings: Bindings) -> Way:
 
 def _now(atom: Flag | Comparison, bindings: Bindings) -> Truth:
     try:
-        return bindings.truth(compiled(atom.source))
+        return bindings.truth(alone(atom))
     except EvaluationError:
         return "unknown"
 

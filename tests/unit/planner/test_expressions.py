@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careplan_exchange.planner import expressions, reasons
-from careplan_exchange.planner.expressions import EvaluationError, compiled, evaluated, truth
+from careplan_exchange.planner.expressions import EvaluationError, alone, compiled, evaluated, truth
 from careplan_exchange.planner.fhirpath import Budget
 from careplan_exchange.planner.intervals import Interval
 from careplan_exchange.planner.syntax import (
@@ -294,6 +294,28 @@ def test_a_decided_range_agrees_with_every_value_inside(one, other, low_open, hi
         assert inside <= {found}
     if len(inside) > 1:
         assert found == "unknown"
+
+
+names = st.sampled_from(["a", "hba1c", "c_days"])
+literals = st.one_of(numbers, st.booleans(), st.text('abc \\"é%>0', max_size=4).filter(lambda t: "\\" not in t))
+parts = st.one_of(
+    st.builds(Comparison, names, operators, literals),
+    st.builds(Flag, names),
+    st.builds(Presence, names, st.sampled_from(["exists", "empty"])),
+    st.builds(Constant, st.booleans()),
+    st.just(Opaque("%a + 1 > 7 and %b")),
+)
+
+
+@settings(deadline=None)
+@given(parts)
+def test_a_part_alone_is_what_its_own_text_compiles_to(part):
+    assert alone(part) == compiled(part.source)
+
+
+def test_a_number_and_a_boolean_that_equal_each_other_are_different_parts():
+    assert alone(Comparison("a", "=", True)).source == "%a = true"
+    assert alone(Comparison("a", "=", Decimal(1))).source == "%a = 1"
 
 
 def test_a_dynamic_value_sees_a_range_as_unknown():
