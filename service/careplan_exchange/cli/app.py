@@ -86,7 +86,7 @@ def run() -> None:
     from careplan_exchange.errors import CareplanError
 
     try:
-        app(standalone_mode=True)
+        _command_line()
     except CareplanError as error:
         from .show import print_error
 
@@ -99,3 +99,25 @@ def run() -> None:
 
         print_fault(error)
         sys.exit(1)
+    finally:
+        _empty_standard_error()
+
+
+def _empty_standard_error() -> None:
+    try:
+        sys.stderr.flush()
+    except OSError:
+        from .show import let_errors_go
+
+        let_errors_go()
+
+
+def _command_line() -> None:
+    """Raises what the command does; UsageError where its help cannot be printed."""
+    try:
+        app(standalone_mode=True)
+    except OSError:
+        from .show import flushed
+
+        flushed()
+        raise

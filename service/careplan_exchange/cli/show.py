@@ -27,10 +27,40 @@ __all__ = ["Services", "escape"]
 
 
 class _Console(Console):
-    """A reader that has seen enough (`| head`) is no fault: the rest goes nowhere, the exit code stays."""
+    """A reader that has seen enough (`| head`) is no fault: the rest goes nowhere, the exit code stays. A disk
+    that is full is a UsageError, whether output is buffered or not."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        try:
+            super().print(*objects, **how)
+        except OSError as error:
+            if not self.stderr:
+                raise _lost(error) from None
+            # There is no place left to say so, and what was done stays done.
 
     def on_broken_pipe(self) -> None:
         _let_the_rest_go(self.file.fileno())
+
+
+def let_errors_go() -> None:
+    """What could not be written to standard error goes nowhere, and the exit code stays."""
+    _let_the_rest_go(sys.stderr.fileno())
+
+
+def flushed() -> None:
+    """What was printed by others than us has left. Raises UsageError where it cannot."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_the_rest_go(sys.stdout.fileno())
+    except OSError as error:
+        raise _lost(error) from None
+
+
+def _lost(error: OSError) -> UsageError:
+    """The interpreter would try the rest once more when it ends, and end with a code of its own."""
+    _let_the_rest_go(sys.stdout.fileno())
+    return _not_written("Standard output", error)
 
 
 def _let_the_rest_go(descriptor: int) -> None:
@@ -262,11 +292,11 @@ def opened_for_writing(path: Path | None) -> Iterator[BinaryIO]:
     if path is None:
         try:
             yield sys.stdout.buffer
-            sys.stdout.flush()
         except BrokenPipeError:
             _let_the_rest_go(sys.stdout.fileno())
         except OSError as error:
-            raise _not_written("Standard output", error) from None
+            raise _lost(error) from None
+        flushed()
         return
     try:
         with path.open("wb") as sink:

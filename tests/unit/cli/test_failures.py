@@ -227,22 +227,68 @@ def test_a_reader_that_has_gone_does_not_change_what_a_sync_came_to(
     assert (result.returncode, result.stderr) == (6, "")
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full, which is always full")
-def test_a_disk_that_is_full_is_named_as_the_reason(careplan: Any, tmp_path: Path) -> None:
+full_disk = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full, which is always full")
+"""Output is kept back until the end, or not: the disk is met at another place."""
+buffering = pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+
+
+def into_a_full_disk(folder: Path, *arguments: str, to: str, unbuffered: str) -> Any:
+    with FULL.open("wb") as sink:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {to: sink}
+        env = environment({"PYTHONUNBUFFERED": unbuffered})
+        return subprocess.run(command(*arguments), cwd=folder, env=env, text=True, check=False, **streams)
+
+
+@full_disk
+def test_a_file_on_a_disk_that_is_full_is_named_with_the_reason(careplan: Any) -> None:
     result = careplan("audit", "export", "--out", str(FULL))
     assert (result.code, result.out) == (2, "")
     assert "No space left" in result.said
     assert "make room" in result.said
-    with FULL.open("wb") as sink:
-        printed = subprocess.run(
-            command("audit", "verify", "--json"),
-            cwd=tmp_path,
-            env=environment(),
-            stdout=sink,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert printed.returncode == 2
-    assert "No space left" in printed.stderr
-    assert "Traceback" not in printed.stderr
+
+
+@full_disk
+@buffering
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "JSON"])
+def test_output_for_which_there_is_no_room_is_named_with_the_reason(
+    tmp_path: Path, form: tuple[str, ...], unbuffered: str
+) -> None:
+    result = into_a_full_disk(tmp_path, "audit", "verify", *form, to="stdout", unbuffered=unbuffered)
+    assert result.returncode == 2
+    assert "Standard output cannot be written" in result.stderr
+    assert "Exception ignored" not in result.stderr
+
+
+@full_disk
+def test_help_for_which_there_is_no_room_is_named_with_the_reason(tmp_path: Path) -> None:
+    result = into_a_full_disk(tmp_path, "--help", to="stdout", unbuffered="")
+    assert result.returncode == 2
+    assert "Standard output cannot be written" in result.stderr
+
+
+@full_disk
+@buffering
+def test_an_error_for_which_there_is_no_room_keeps_its_exit_code(tmp_path: Path, unbuffered: str) -> None:
+    result = into_a_full_disk(tmp_path, "plan", "-e", NOBODY, "-p", "1", to="stderr", unbuffered=unbuffered)
+    assert (result.returncode, result.stdout) == (5, "")
+
+
+@full_disk
+@buffering
+def test_a_log_for_which_there_is_no_room_does_not_change_what_a_sync_came_to(
+    tmp_path: Path, hospital: Any, patient: str, unbuffered: str
+) -> None:
+    synced = (
+        "--log-level",
+        "debug",
+        "sync",
+        "-e",
+        hospital.url,
+        "-p",
+        patient,
+        "--today",
+        SYNTHETIC_TODAY,
+        "--json",
+    )
+    result = into_a_full_disk(tmp_path, *synced, to="stderr", unbuffered=unbuffered)
+    assert (result.returncode, json.loads(result.stdout)["outcome"]) == (0, "written")
