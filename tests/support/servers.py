@@ -23,7 +23,7 @@ from tests.support.shared import ROOT, SHARED, require_shared
 _HAPI_SECONDS = 600  # the first start builds it
 _SANDBOX_SECONDS = 30
 _MEDPLUM_SECONDS = 60
-_NPM_SECONDS = 600
+_NPM_SECONDS = 180
 _JDK = 17
 
 LOGS: list[Path] = []
@@ -161,6 +161,8 @@ def _medplum_packages() -> Path:
             pytest.skip(f"Medplum's npm packages cannot be had: {result.stderr.strip()[-300:]}")
         with suppress(OSError):  # another session was quicker
             (fetched / "node_modules").rename(packages)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"Medplum's npm packages did not come within {_NPM_SECONDS} s: is npm's registry reachable?")
     finally:
         shutil.rmtree(fetched, ignore_errors=True)
     return packages
