@@ -121,10 +121,14 @@ def compiled(source: str) -> Expression:
 def alone(atom: Atom) -> Expression:
     """What `compiled` makes of the atom's own text, for what is taken apart without asking the parser.
     Raises SyntaxProblemError."""
-    if isinstance(atom, Opaque):
-        return compiled(atom.source)
+    return compiled(atom.source) if isinstance(atom, Opaque) else _alone(atom.source, atom)
+
+
+@lru_cache(maxsize=4096)
+def _alone(source: str, atom: Flag | Comparison | Presence | Constant) -> Expression:
+    """Kept by the text as well: to be equal to 1 and to be equal to `true` are the same atom to Python."""
     return Expression(
-        source=atom.source,
+        source=source,
         tree=atom,
         variables=() if isinstance(atom, Constant) else (atom.variable,),
         functions=(atom.function,) if isinstance(atom, Presence) else (),
