@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,12 +31,9 @@ class _Console(Console):
     that is full is a UsageError, whether output is buffered or not."""
 
     def print(self, *objects: Any, **how: Any) -> None:
-        try:
+        # Where standard error has no room there is no place left to say so, and what was done stays done.
+        with suppress(OSError) if self.stderr else _to_standard_output():
             super().print(*objects, **how)
-        except OSError as error:
-            if not self.stderr:
-                raise _lost(error) from None
-            # There is no place left to say so, and what was done stays done.
 
     def on_broken_pipe(self) -> None:
         _let_the_rest_go(self.file.fileno())
@@ -49,18 +46,20 @@ def let_errors_go() -> None:
 
 def flushed() -> None:
     """What was printed by others than us has left. Raises UsageError where it cannot."""
-    try:
+    with _to_standard_output():
         sys.stdout.flush()
-    except BrokenPipeError:
-        _let_the_rest_go(sys.stdout.fileno())
+
+
+@contextmanager
+def _to_standard_output() -> Iterator[None]:
+    """Around what is written there. The rest goes nowhere once it cannot be written: the interpreter would try it
+    once more when it ends, and end with a code of its own. Raises UsageError, not where the reader has gone."""
+    try:
+        yield
     except OSError as error:
-        raise _lost(error) from None
-
-
-def _lost(error: OSError) -> UsageError:
-    """The interpreter would try the rest once more when it ends, and end with a code of its own."""
-    _let_the_rest_go(sys.stdout.fileno())
-    return _not_written("Standard output", error)
+        _let_the_rest_go(sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise _not_written("Standard output", error) from None
 
 
 def _let_the_rest_go(descriptor: int) -> None:
@@ -290,13 +289,9 @@ def read_file(path: Path) -> bytes:
 def opened_for_writing(path: Path | None) -> Iterator[BinaryIO]:
     """The file, or standard output without one. A disk that fills up meanwhile is a UsageError as well."""
     if path is None:
-        try:
+        with _to_standard_output():
             yield sys.stdout.buffer
-        except BrokenPipeError:
-            _let_the_rest_go(sys.stdout.fileno())
-        except OSError as error:
-            raise _lost(error) from None
-        flushed()
+            sys.stdout.flush()
         return
     try:
         with path.open("wb") as sink:
